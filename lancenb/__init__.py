@@ -1,0 +1,96 @@
+"""lancenb: weights and datasets under control, every artefact a versioned Lance table.
+
+>>> import lancenb as lnb
+>>> lnb.__version__
+'0.1.0'
+
+Names are loaded when first used: ``import lancenb`` itself pulls in neither torch nor Lance.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import errors
+from .errors import LancenbError
+from .progress import CancelToken, Job, Progress
+
+if TYPE_CHECKING:
+    from .catalog import Artifact, DataManager
+    from .convert import (
+        ConvertReport,
+        ParquetConverter,
+        PngConverter,
+        TensorConverter,
+        TextConverter,
+        convert,
+        sniff,
+    )
+    from .data import LanceTorchDataset
+    from .download import DatasetDownloader, ModelDownloader, download
+    from .store import Store
+    from .train import ImageClassifier, evaluate, fit
+    from .widgets import preview
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "Artifact": "catalog",
+    "ConvertReport": "convert",
+    "DataManager": "catalog",
+    "DatasetDownloader": "download",
+    "ImageClassifier": "train",
+    "LanceTorchDataset": "data",
+    "ModelDownloader": "download",
+    "ParquetConverter": "convert",
+    "PngConverter": "convert",
+    "Store": "store",
+    "TensorConverter": "convert",
+    "TextConverter": "convert",
+    "evaluate": "train",
+    "fit": "train",
+    "preview": "widgets",
+    "sniff": "convert",
+}
+_CALLABLE_ROOMS = ("convert", "download")
+
+__all__ = [
+    "Artifact",
+    "CancelToken",
+    "ConvertReport",
+    "DataManager",
+    "DatasetDownloader",
+    "ImageClassifier",
+    "Job",
+    "LanceTorchDataset",
+    "LancenbError",
+    "ModelDownloader",
+    "ParquetConverter",
+    "PngConverter",
+    "Progress",
+    "Store",
+    "TensorConverter",
+    "TextConverter",
+    "convert",
+    "download",
+    "errors",
+    "evaluate",
+    "fit",
+    "preview",
+    "sniff",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CALLABLE_ROOMS:
+        return import_module(f"lancenb.{name}")
+    if name in _ROOMS:
+        value = getattr(import_module(f"lancenb.{_ROOMS[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'lancenb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,115 @@
+"""Progress, cancel and jobs."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+
+import pytest
+
+from lancenb import errors
+from lancenb.progress import CancelToken, Job, Progress, Tracker
+
+
+def test_events_are_throttled_and_complete():
+    events = []
+    tracker = Tracker(events.append, total_rows=1000, per_second=5)
+    for _ in range(1000):
+        tracker.advance(1, 8)
+    tracker.enter("done")
+    assert events[-1].phase == "done"
+    assert (events[-1].rows, events[-1].bytes, events[-1].fraction) == (1000, 8000, 1.0)
+    assert len(events) <= 5
+
+
+def test_rate_and_eta_come_from_the_average():
+    event = Progress("write", rows=50, total_rows=100, elapsed=10.0)
+    assert event.rate == 5.0
+    assert event.eta == 10.0
+    assert "50 %" in str(event)
+    assert "10 s left" in str(event)
+    assert Progress("write", rows=5).eta is None
+
+
+def test_cancel_stops_at_the_next_step():
+    token = CancelToken()
+    tracker = Tracker(None, token)
+    tracker.advance(1)
+    token.cancel()
+    with pytest.raises(errors.Cancelled):
+        tracker.advance(1)
+
+
+def test_job_gives_result_progress_and_state():
+    release = threading.Event()
+
+    def work(progress, cancel):
+        progress(Progress("read", rows=1))
+        release.wait(10)
+        return 42
+
+    seen = []
+    job = Job(work, name="w", on_done=lambda j: seen.append(j.state))
+    assert job.state == "running"
+    with pytest.raises(TimeoutError):
+        job.result(timeout=0.01)
+    release.set()
+    assert job.result(timeout=10) == 42
+    assert job.state == "done"
+    assert job.progress is not None
+    job.on_done(lambda j: seen.append("late"))
+    deadline = time.monotonic() + 5
+    while len(seen) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert sorted(seen) == ["done", "late"]
+
+
+def test_job_error_is_raised_to_who_asks_and_shown():
+    def work(progress, cancel):
+        raise errors.CorruptInput("a.png is damaged")
+
+    job = Job(work)
+    with pytest.raises(errors.CorruptInput, match=r"a\.png"):
+        job.result(timeout=10)
+    assert job.state == "failed"
+    assert "CorruptInput" in repr(job)
+    assert "Traceback" in job.traceback
+
+
+def test_job_can_be_cancelled():
+    def work(progress, cancel):
+        while True:
+            cancel.check()
+            cancel.wait(0.01)
+
+    job = Job(work)
+    job.cancel()
+    with pytest.raises(errors.Cancelled):
+        job.result(timeout=10)
+    assert job.state == "cancelled"
+
+
+def all_errors():
+    return [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, Exception)]
+
+
+@pytest.mark.parametrize("cls", all_errors(), ids=lambda c: c.__name__)
+def test_errors_survive_pickle_and_wire(cls):
+    error = cls("m", hint="h", details={"row": 3})
+    for copy in (pickle.loads(pickle.dumps(error)), errors.from_dict(error.to_dict())):
+        assert type(copy) is cls
+        assert (copy.message, copy.hint, copy.details) == ("m", "h", {"row": 3})
+
+
+def test_codes_are_unique():
+    codes = [c.__dict__.get("code") for c in all_errors()]
+    assert None not in codes
+    assert len(set(codes)) == len(codes)
+
+
+def test_hint_is_shown_on_its_own_line():
+    assert str(errors.NotFound("nothing here", hint="look there")) == (
+        "nothing here\n  hint: look there"
+    )
+    assert str(errors.NotFound("nothing here")) == "nothing here"
