@@ -1,0 +1,46 @@
+"""Models and data sets to this machine: verified, resumable, with lineage. Itself callable.
+
+``lancenb.download(spec)`` takes Hub repositories, addresses, torchvision names, data sets, known
+names and local paths; :class:`ModelDownloader` and :class:`DatasetDownloader` are the front ends
+with a mode. What comes back goes straight into ``lancenb.convert``.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+from . import errors, registry
+from ._download import download
+from .cache import Cache, CacheEntry
+from .downloaders import DatasetDownloader, ModelDownloader
+from .fetch import Fetched, Fetcher
+from .policy import UrlPolicy
+from .result import Download, DownloadedFile
+from .sources import Source, parse
+
+__all__ = [
+    "Cache",
+    "CacheEntry",
+    "DatasetDownloader",
+    "Download",
+    "DownloadedFile",
+    "Fetched",
+    "Fetcher",
+    "ModelDownloader",
+    "Source",
+    "UrlPolicy",
+    "download",
+    "errors",
+    "parse",
+    "registry",
+]
+
+
+class _CallableModule(ModuleType):
+    """A package that is also its own main verb: ``lancenb.download(...)``."""
+
+    __call__ = staticmethod(download)
+
+
+sys.modules[__name__].__class__ = _CallableModule

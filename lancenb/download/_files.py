@@ -1,0 +1,98 @@
+"""Local side of downloads: locks between processes, disk errors with a class, free space."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..errors import Conflict, LancenbError, OutOfSpace, StoreError, StoreNotWritable
+from ..progress import CancelToken
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+
+
+def is_disk_error(error: OSError) -> bool:
+    """Whether this is about a full or unwritable disk (and not a connection)."""
+    return error.errno in _FULL + _DENIED
+
+
+def disk_error(error: OSError, path: Path) -> LancenbError:
+    """Give a disk error its class and a sentence."""
+    if error.errno in _FULL:
+        return OutOfSpace(
+            f"the disk is full while writing {path}",
+            hint="free some space and run it again; what has arrived is kept",
+        )
+    if error.errno in _DENIED:
+        return StoreNotWritable(
+            f"{path} cannot be written ({error.strerror})",
+            hint="choose another folder with to= or cache=, or set LANCENB_CACHE",
+        )
+    return StoreError(f"{path}: {error.strerror or error}")
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Map disk errors of the block to typed errors that name ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, LancenbError):
+            raise
+        raise disk_error(error, path) from error
+
+
+def need_space(folder: Path, nbytes: int | None) -> None:
+    """Raise :class:`~lancenb.errors.OutOfSpace` when ``nbytes`` more do not fit there."""
+    if not nbytes or nbytes <= 0:
+        return
+    free = shutil.disk_usage(folder).free
+    if nbytes > free:
+        raise OutOfSpace(
+            f"{folder} has {free / 1e9:,.2f} GB free, the download needs {nbytes / 1e9:,.2f} GB",
+            hint=f"free {(nbytes - free) / 1e9:,.2f} GB, or choose another disk with LANCENB_CACHE",
+        )
+
+
+@contextmanager
+def locked(path: Path, cancel: CancelToken | None = None, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock between processes and threads of this machine; ends with the process.
+
+    Raises:
+        Conflict: ``wait=False`` and somebody else holds it.
+        Cancelled: ``cancel`` was set while waiting.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        while True:
+            if cancel is not None:
+                cancel.check()
+            try:
+                lock.acquire(timeout=0.5 if wait else 0, poll_interval=0.05)
+                break
+            except Timeout as error:
+                if not wait:
+                    raise Conflict(
+                        f"{path.name} is in use by another download",
+                        hint="wait for it to end and try again",
+                    ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make ``target`` a link to ``source``, or a copy on disks without links."""
+    try:
+        os.symlink(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,75 @@
+"""Data sets that a download has turned into a folder: built once, then found again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..progress import CancelToken
+from ._files import disk_errors
+from ._parquet import hashed_files
+from .cache import Cache
+from .result import Download, DownloadedFile
+
+_META = "about.json"
+
+
+def keep(
+    cache: Cache,
+    kind: str,
+    key: str,
+    folder: str,
+    build: Callable[[Path], dict[str, Any]],
+    *,
+    to: Path | None = None,
+    force: bool = False,
+    cancel: CancelToken | None = None,
+) -> Download:
+    """Return ``<cache>/<kind>/<key>/<folder>``, built by ``build(path)`` when it is not there.
+
+    ``build`` makes the folder in one step and returns its lineage. The note beside it
+    (``about.json``) is written last: without it the folder does not count.
+    """
+    home = cache.folder(kind) / key
+    path, note = home / folder, home / _META
+    with cache.lock(kind, key, cancel), disk_errors(home):
+        made = None if force else _read(path, note)
+        fresh = made is None
+        if made is None:
+            note.unlink(missing_ok=True)
+            lineage = build(path)
+            files = hashed_files(path)
+            lineage["files"] = [
+                {"name": item.name, "size": item.size, "sha256": item.sha256}
+                for item in files[:1000]
+            ]
+            listing = [[item.name, item.size, item.sha256] for item in files]
+            made = {"lineage": lineage, "files": listing}
+            waiting = home / f"{_META}.new"
+            waiting.write_text(json.dumps(made), "utf-8")
+            os.replace(waiting, note)
+        if to is not None:
+            target = to.absolute()
+            shutil.copytree(path, target, dirs_exist_ok=True)
+            path = target
+    files = tuple(DownloadedFile(path / n, n, size, digest) for n, size, digest in made["files"])
+    return Download(path, files, made["lineage"], not fresh, "dataset")
+
+
+def kept(cache: Cache, kind: str, key: str, folder: str) -> bool:
+    """Whether :func:`keep` would find it complete."""
+    home = cache.root / kind / key
+    return _read(home / folder, home / _META) is not None
+
+
+def _read(path: Path, note: Path) -> dict[str, Any] | None:
+    try:
+        made = json.loads(note.read_text("utf-8"))
+        complete = all((path / name).stat().st_size == size for name, size, _ in made["files"])
+        return made if complete else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

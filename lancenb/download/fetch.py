@@ -1,0 +1,212 @@
+"""The URL engine: one address to one verified file, over interruptions of any kind.
+
+* what has arrived survives a killed process (``.part`` with a note) and is resumed only if the
+  server proves by ``If-Range`` that the file is still the same;
+* the sha256 is checked when it is known (argument, or a torch-style name such as
+  ``resnet18-f37072fd.pth``) and always computed;
+* the target appears in one step when it is complete; N processes cause one transfer.
+
+Parallel ranges would go into :mod:`._transfer`, address checks for servers into
+:mod:`.policy`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ChecksumMismatch, InvalidArgument
+from ..progress import CancelToken, ProgressCallback, Tracker
+from ._files import disk_errors, locked
+from ._names import (
+    hash_in_name,
+    name_from_disposition,
+    name_from_url,
+    public_url,
+    safe_name,
+    url_key,
+)
+from ._partial import Note, Partial
+from ._transfer import Transfer
+from .policy import UrlPolicy
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A finished transfer.
+
+    Attributes:
+        path: the file.
+        sha256: hex digest of its content.
+        size: bytes.
+        note: validators of the server, for asking later whether the file has changed.
+        final_url: address that answered, without query.
+        resumed_from: bytes that an earlier, interrupted transfer had left.
+        retries: attempts beyond the first.
+        seconds: wall time.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+    note: Note
+    final_url: str
+    resumed_from: int
+    retries: int
+    seconds: float
+
+
+class Fetcher:
+    """Fetches addresses under one policy.
+
+    Args:
+        policy: what may be fetched; default: http and https, any size.
+        retries: attempts in a row without real progress before giving up.
+        backoff: first wait in seconds, doubled each time.
+    """
+
+    def __init__(
+        self, policy: UrlPolicy | None = None, *, retries: int = 5, backoff: float = 0.5
+    ) -> None:
+        self.policy = policy or UrlPolicy()
+        self.retries = retries
+        self.backoff = backoff
+
+    def fetch(
+        self,
+        url: str,
+        into: Path | str,
+        name: str | None = None,
+        *,
+        sha256: str | bool | None = None,
+        size: int | None = None,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        unless: Note | None = None,
+        lock: Path | None = None,
+        reuse: Callable[[], Fetched | None] | None = None,
+        keep: Callable[[Fetched], None] | None = None,
+        progress: ProgressCallback | bool | None = None,
+        tracker: Tracker | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Fetched | None:
+        """Fetch ``url`` into the folder ``into``.
+
+        Args:
+            url: http or https address.
+            into: folder, made when missing.
+            name: file name; default: what the server proposes, made safe.
+            sha256: expected digest, full or a prefix of at least 8 hex digits; ``None`` takes
+                it from a torch-style name (``resnet18-f37072fd.pth``), ``False`` checks nothing.
+            size: expected size in bytes.
+            token: bearer token, sent to the origin of ``url`` only.
+            headers: further request headers, sent over redirects too (no secrets here).
+            unless: note on a copy the caller has; None comes back if it is still good.
+            lock: lock file; default: beside the part file.
+            reuse: asked once the lock is held; what it returns ends the call.
+            keep: told of the finished file while the lock is still held.
+            progress: callable, True, or None.
+            tracker: use this instead of ``progress``.
+            cancel: token that stops the transfer within a second.
+
+        Returns:
+            The finished file; None only with ``unless``.
+
+        Raises:
+            SourceNotFound: nothing at the address.
+            DownloadDenied: a token is missing or not good enough.
+            Offline: no answer at all (within 10 s).
+            ChecksumMismatch: twice not the promised bytes; nothing is at the target.
+            BlockedURL: the policy forbids the address or a redirect.
+            DownloadFailed: too many interruptions.
+        """
+        expected = check_digest(sha256)
+        self.policy.apply(url)
+        into = Path(into).absolute()
+        with disk_errors(into):
+            into.mkdir(parents=True, exist_ok=True)
+        part = Partial(into / f".{url_key(url)}.part")
+        tracker = tracker or Tracker(progress, cancel)
+        began = time.monotonic()
+        with locked(lock or part.path.with_suffix(".lock"), cancel):
+            if reuse is not None and (found := reuse()) is not None:
+                return found
+            if expected is None and sha256 is not False:
+                expected = hash_in_name(name_from_url(url))
+            tracker.enter("download", public_url(url))
+            for last_chance in (False, True):
+                transfer = Transfer(
+                    url,
+                    part,
+                    self.policy,
+                    tracker,
+                    cancel,
+                    token,
+                    dict(headers or {}),
+                    trusted_hash=expected is not None,
+                    size=size,
+                    unless=unless,
+                    retries=self.retries,
+                    backoff=self.backoff,
+                )
+                transfer.run()
+                if transfer.not_modified:
+                    return None
+                assert transfer.note is not None
+                target = into / _target_name(name, transfer)
+                if expected is None and name is None and sha256 is not False:
+                    expected = hash_in_name(target.name)
+                digest = transfer.digest.hexdigest()
+                if expected is None or digest.startswith(expected):
+                    break
+                part.drop()
+                if last_chance:
+                    raise ChecksumMismatch(
+                        f"{public_url(url)} gave sha256 {digest[:16]}…, expected {expected[:16]}"
+                        f"{'…' * (len(expected) > 16)}; nothing was kept",
+                        hint="the file was changed at its source, or the expected hash (sha256=, "
+                        "or the hex digits in the file name; sha256=False ignores those) is wrong",
+                        details={"sha256": digest, "expected": expected},
+                    )
+                tracker.bytes = max(0, tracker.bytes - transfer.hashed)
+                unless = None
+            with disk_errors(target):
+                part.finish(target)
+            fetched = Fetched(
+                target,
+                digest,
+                transfer.hashed,
+                transfer.note,
+                public_url(transfer.final_url),
+                transfer.resumed_from,
+                transfer.attempts - 1,
+                time.monotonic() - began,
+            )
+            if keep is not None:
+                keep(fetched)
+            return fetched
+
+
+def _target_name(name: str | None, transfer: Transfer) -> str:
+    if name is not None:
+        return name
+    proposed = name_from_disposition(transfer.disposition)
+    return safe_name(proposed) if proposed else name_from_url(transfer.url)
+
+
+def check_digest(sha256: str | bool | None) -> str | None:
+    """Return an expected digest in lower case.
+
+    Raises:
+        InvalidArgument: not 8 to 64 hex digits.
+    """
+    if sha256 is None or sha256 is False:
+        return None
+    text = str(sha256).strip().lower().removeprefix("sha256:")
+    if not 8 <= len(text) <= 64 or set(text) - set("0123456789abcdef"):
+        raise InvalidArgument(
+            f"sha256={sha256!r} is not a sha256", hint="give 64 hex digits, or the first 8 or more"
+        )
+    return text

@@ -1,0 +1,162 @@
+"""What a spec means: ``parse("hf:model:org/name@v1")``."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InvalidArgument, SourceNotFound
+from . import registry
+
+_REPO = r"[\w][\w.-]*(?:/[\w][\w.-]*)?"
+_HF = re.compile(rf"hf:(model|dataset)s?:({_REPO})(?:@([^:]+))?(?::(.+))?")
+_PLAIN_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+FORMS = (
+    "hf:model:ID[@rev]",
+    "hf:dataset:ID[@rev][:glob]",
+    "https://...",
+    "torchvision:resnet18/IMAGENET1K_V1",
+    "transformers:ID",
+    "datasets:ID[:config]",
+    "synthetic[:images|text|table]",
+    "a known data set (cifar10, mnist, ...)",
+    "a local path",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A parsed spec.
+
+    Attributes:
+        kind: ``model``, ``dataset``, ``url``, ``torchvision``, ``arrow``, ``synthetic``, ``local``.
+        name: repository id, address, weights name or path.
+        revision: branch, tag or commit.
+        pattern: file pattern within a repository.
+        config: configuration of a data set.
+        entry: name in the registry, when it came from there.
+    """
+
+    kind: str
+    name: str
+    revision: str | None = None
+    pattern: str | None = None
+    config: str | None = None
+    entry: str | None = None
+
+
+def parse(spec: str | os.PathLike[str]) -> Source:
+    """Understand a spec.
+
+    Raises:
+        InvalidArgument: it has a form that nothing here understands.
+        SourceNotFound: it looks like a path, and nothing is there.
+
+    >>> parse("hf:dataset:uoft-cs/cifar10@v1:data/test-*")
+    Source(kind='dataset', name='uoft-cs/cifar10', revision='v1', pattern='data/test-*', \
+config=None, entry=None)
+    >>> parse("torchvision:resnet18").name
+    'resnet18'
+    """
+    if isinstance(spec, os.PathLike):
+        return _local(Path(spec))
+    if not isinstance(spec, str) or not spec.strip():
+        raise InvalidArgument(f"{spec!r} is no source", hint=_forms())
+    spec = spec.strip()
+    scheme, colon, rest = spec.partition(":")
+    if spec.startswith(("http://", "https://")):
+        return Source("url", spec)
+    if scheme == "hf" and colon:
+        return _hub(spec)
+    if scheme == "torchvision" and rest:
+        return Source("torchvision", rest)
+    if scheme == "transformers" and rest:
+        name, _, revision = rest.partition("@")
+        return Source("model", _repo(name, spec), revision or None)
+    if scheme == "datasets" and rest:
+        name, _, config = rest.partition(":")
+        name, _, revision = name.partition("@")
+        entry = registry.find(name)
+        if entry is not None and entry.source == "hub":
+            return Source("arrow", entry.target, revision or None, None, config or entry.config,
+                          entry.name)  # fmt: skip
+        local = Path(name).expanduser()
+        if local.is_dir():
+            return Source("arrow", str(local), None, None, config or None)
+        return Source("arrow", _repo(name, spec), revision or None, None, config or None)
+    if scheme == "synthetic":
+        return Source("synthetic", rest or "images", entry="synthetic")
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", spec) and not Path(spec).exists():
+        raise InvalidArgument(
+            f"{_shown(spec)} is not a source that can be downloaded", hint=_forms()
+        )
+    path = Path(spec).expanduser()
+    if path.exists():
+        return _local(path)
+    return _by_name(spec)
+
+
+def _hub(spec: str) -> Source:
+    match = _HF.fullmatch(spec)
+    if not match:
+        raise InvalidArgument(
+            f"{spec!r} is not a repository of the Hub",
+            hint="hf:model:owner/name, hf:dataset:owner/name, with @revision and :pattern",
+        )
+    kind, name, revision, pattern = match.groups()
+    return Source(kind, name, revision, pattern)
+
+
+def _by_name(spec: str) -> Source:
+    entry = registry.find(spec)
+    if entry is None:
+        if _PLAIN_ID.fullmatch(spec):
+            raise SourceNotFound(
+                f"{spec!r} is no local path",
+                hint=f"for the Hub write hf:model:{spec} or hf:dataset:{spec}",
+            )
+        raise SourceNotFound(f"there is nothing at {spec!r}", hint=_forms())
+    return from_entry(entry.name)
+
+
+def from_entry(name: str) -> Source:
+    """Return the source of a registered data set.
+
+    Raises:
+        SourceNotFound: unknown, or it cannot be fetched automatically (the hint says how).
+    """
+    entry = registry.info(name)
+    if entry.source == "synthetic":
+        return Source("synthetic", entry.target, entry=entry.name)
+    if entry.source == "hub":
+        return Source("arrow", entry.target, None, None, entry.config, entry.name)
+    if entry.source == "spec":
+        return parse(entry.target)
+    raise SourceNotFound(
+        f"{entry.name} cannot be downloaded automatically", hint=entry.guide or entry.homepage
+    )
+
+
+def _local(path: Path) -> Source:
+    path = path.expanduser()
+    if not path.exists():
+        raise SourceNotFound(f"there is nothing at {path}", hint="check the path")
+    return Source("local", str(path.absolute()))
+
+
+def _repo(name: str, spec: str) -> str:
+    if not re.fullmatch(_REPO, name):
+        raise InvalidArgument(f"{spec!r} does not name a repository", hint="owner/name")
+    return name
+
+
+def _shown(spec: str) -> str:
+    from ._names import public_url
+
+    return repr(public_url(spec) if "//" in spec else spec)
+
+
+def _forms() -> str:
+    return "a source is one of: " + "; ".join(FORMS)
