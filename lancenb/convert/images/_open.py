@@ -1,0 +1,136 @@
+"""Which kind of source is this? Paths, archives, tables and datasets, told apart by content."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lancenb.errors import EmptyInput, SourceNotFound, UnsupportedFormat
+
+from ._files import LabelOption, archive_source, file_source
+from ._hub import (
+    PARQUET,
+    dataset_source,
+    is_dataset,
+    parquet_files,
+    parquet_source,
+    saved_dataset,
+)
+from ._listing import has_image_suffix, natural_key
+from ._schema import features_of
+from ._source import Source
+from ._tables import Part, table_source
+
+if TYPE_CHECKING:
+    from lancenb.convert.archive import Limits
+
+_ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+
+
+def open_source(
+    source: Any, *, label: LabelOption, image: str | None, split: str | None, limits: Limits | None
+) -> Source:
+    """Open anything that holds pictures.
+
+    Raises:
+        SourceNotFound: there is nothing at that path.
+        UnsupportedFormat: an object or a table without pictures.
+    """
+    if hasattr(source, "path") and hasattr(source, "lineage"):
+        source = source.path
+    if is_dataset(source):
+        return dataset_source(source, "the dataset", image=image, label=label, split=split)
+    if isinstance(source, (str, os.PathLike)):
+        return _open_path(os.fspath(source), label, image, split, limits)
+    if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
+        paths = [os.fspath(s) for s in source]
+        if paths and all(p.lower().endswith(PARQUET) for p in paths):
+            return _open_parquet(paths, f"the list of {len(paths):,} files", label, image, split)
+        return file_source(paths, label=label, split=split)
+    if isinstance(source, Mapping) and source and all(is_dataset(d) for d in source.values()):
+        return dataset_source(source, "the dataset", image=image, label=label, split=split)
+    return _open_arrow(source, label, image)
+
+
+def _open_path(
+    path: str, label: LabelOption, image: str | None, split: str | None, limits: Limits | None
+) -> Source:
+    if os.path.isdir(path):
+        saved = saved_dataset(path)
+        if saved is not None:
+            return dataset_source(saved, path, image=image, label=label, split=split)
+        tables = parquet_files(path)
+        if tables and not _has_images(path):
+            return parquet_source(tables, path, path, image=image, label=label, split=split)
+        return file_source(path, label=label, split=split)
+    if not os.path.lexists(path) and glob.has_magic(path):
+        found = sorted(glob.glob(path, recursive=True), key=natural_key)
+        if found and all(p.lower().endswith(PARQUET) for p in found):
+            return _open_parquet(found, path, label, image, split)
+        return file_source(path, label=label, split=split)
+    head = _head(path)
+    if head[:4] == b"PAR1":
+        return _open_parquet([path], path, label, image, split)
+    if head.startswith(_ARCHIVES) or head[257:262] == b"ustar":
+        return archive_source(path, label=label, split=split, limits=limits)
+    return file_source(path, label=label, split=split)
+
+
+def _open_parquet(
+    paths: Sequence[str], where: str, label: LabelOption, image: str | None, split: str | None
+) -> Source:
+    for path in paths:
+        if not os.path.isfile(path):
+            raise SourceNotFound(f"there is no file {path}", hint="check the list of paths")
+    base = os.path.commonpath([os.path.dirname(os.path.abspath(p)) for p in paths])
+    return parquet_source(paths, where, base, image=image, label=label, split=split)
+
+
+def _has_images(folder: str) -> bool:
+    """Whether a folder with Parquet files holds at least as many loose images as those."""
+    images = tables = 0
+    for _root, folders, names in os.walk(folder):
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        images += sum(has_image_suffix(n) for n in names)
+        tables += sum(n.lower().endswith(PARQUET) for n in names)
+    return images > tables
+
+
+def _head(path: str) -> bytes:
+    try:
+        if not os.path.isfile(path):
+            return b""
+        with open(path, "rb") as file:
+            return file.read(512)
+    except OSError as error:
+        raise SourceNotFound(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _open_arrow(source: Any, label: LabelOption, image: str | None) -> Source:
+    import pyarrow as pa
+
+    if isinstance(source, pa.RecordBatch):
+        source = pa.Table.from_batches([source])
+    if isinstance(source, pa.Table):
+        if not source.num_rows:
+            raise EmptyInput("the Arrow table has no rows")
+        table = source
+
+        def batches(columns: Sequence[str], rows: int) -> Any:
+            return iter(table.select(list(columns)).to_batches(max_chunksize=rows))
+
+        part = Part("the table", None, table.schema, table.num_rows, batches, table.nbytes or 1)
+    elif isinstance(source, pa.RecordBatchReader):
+        reader = source
+        part = Part(
+            "the stream", None, reader.schema, None, lambda _columns, _rows: iter(reader), once=True
+        )
+    else:
+        raise UnsupportedFormat(
+            f"a {type(source).__module__}.{type(source).__name__} holds no images",
+            hint="give a path, a list of paths, an archive, Parquet, a dataset or an Arrow table",
+        )
+    features = features_of(part.schema)
+    return table_source("table", part.where, [part], features, image=image, label=label)
