@@ -1,0 +1,281 @@
+"""What every converter shares: the plan it hands over, the report it gives back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lancenb.errors import AlreadyExists, ArtifactNotFound, Conflict, InvalidArgument
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lancenb.progress import CancelToken, ProgressCallback, Tracker
+    from lancenb.store import Store
+
+MODES = ("create", "overwrite", "append")
+
+
+@dataclass
+class Existing:
+    """The table a conversion appends to or overwrites.
+
+    Attributes:
+        uri: where it lies.
+        version: the version that was read; commits are checked against it.
+        schema: its Arrow schema, with metadata.
+        dataset: the open Lance dataset, pinned to ``version``.
+        mode: ``"append"`` or ``"overwrite"``.
+    """
+
+    uri: str
+    version: int
+    schema: pa.Schema
+    dataset: Any
+    mode: str
+
+
+@dataclass
+class Plan:
+    """What a converter hands to the write path; nothing is written before it is complete.
+
+    Attributes:
+        kind: ``"weights"``, ``"images"``, ``"text"`` or ``"table"``.
+        schema: the schema as stored, metadata included.
+        batches: called once at write time with a tracker; streams record batches and calls
+            ``tracker.advance(rows, nbytes)`` for each, which is where a cancel takes effect.
+        skipped: ``(item, reason)`` pairs; may grow while batches stream.
+        total_rows: rows expected, when known.
+        total_bytes: payload bytes expected, when known.
+        properties: JSON-able facts about origin and options, stored with the version.
+        metadata: facts that belong to this version (extras of a checkpoint, say), kept with the
+            schema.
+        write_options: passed to Lance's fragment writer (``max_rows_per_file`` ...).
+        schema_metadata_updates: for appends: schema metadata that changes with this commit.
+        commit: takes over writing and committing, for writers that store only what changed.
+        on_close: releases files; always called.
+    """
+
+    kind: str
+    schema: pa.Schema
+    batches: Callable[[Tracker], Iterator[pa.RecordBatch]]
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    total_rows: int | None = None
+    total_bytes: int | None = None
+    properties: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, str] | None = None
+    write_options: dict[str, Any] = field(default_factory=dict)
+    schema_metadata_updates: dict[str, str] | None = None
+    commit: Callable[..., tuple[int, int, int]] | None = None
+    on_close: Callable[[], None] | None = None
+
+
+@dataclass
+class ConvertReport:
+    """What a conversion made.
+
+    Attributes:
+        uri: the Lance table.
+        version: the version this conversion committed.
+        rows: rows it added (tensors, for weights).
+        bytes: payload bytes it read and stored, before encoding.
+        seconds: wall time.
+        skipped: ``(item, reason)`` for everything left out.
+        schema: Arrow schema of the table.
+        kind: ``"weights"``, ``"images"``, ``"text"`` or ``"table"``.
+        converter: class name of the converter.
+        mode: ``"create"``, ``"overwrite"`` or ``"append"``.
+        name: name in the catalogue, when converted through one.
+        lineage: where the rows came from, as stored with the version.
+    """
+
+    uri: str
+    version: int
+    rows: int
+    bytes: int
+    seconds: float
+    skipped: list[tuple[str, str]]
+    schema: pa.Schema
+    kind: str
+    converter: str
+    mode: str
+    name: str | None = None
+    lineage: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        label = self.name or self.uri
+        text = (
+            f"<ConvertReport {label} v{self.version}: {self.rows:,} {_unit(self.kind)}, "
+            f"{self.bytes / 1e6:,.2f} MB in {self.seconds:.2f} s"
+        )
+        if self.skipped:
+            text += f", {len(self.skipped)} skipped"
+        return text + ">"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("table", self.name or self.uri),
+            ("version", str(self.version)),
+            (_unit(self.kind), f"{self.rows:,}"),
+            ("payload", f"{self.bytes / 1e6:,.2f} MB in {self.seconds:.2f} s"),
+            ("columns", ", ".join(f.name for f in self.schema)),
+        ]
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{escape(key)}</th>"
+            f"<td style='text-align:left'>{escape(value)}</td></tr>"
+            for key, value in rows
+        )
+        html = f"<table>{cells}</table>"
+        if self.skipped:
+            items = "".join(
+                f"<li><code>{escape(item)}</code>: {escape(reason)}</li>"
+                for item, reason in self.skipped[:50]
+            )
+            more = len(self.skipped) - 50
+            tail = f"<li>… and {more:,} more</li>" if more > 0 else ""
+            title = f"<summary>{len(self.skipped):,} skipped</summary>"
+            html += f"<details>{title}<ul>{items}{tail}</ul></details>"
+        return html
+
+
+def _unit(kind: str) -> str:
+    return {"weights": "tensors", "images": "images"}.get(kind, "rows")
+
+
+class StaleLabels(Conflict):
+    """The label map grew while we were reading; the plan has to be made again."""
+
+    code = "stale_labels"
+
+
+class Converter(ABC):
+    """Turns one family of sources into a Lance table.
+
+    A subclass implements :meth:`plan`; :meth:`convert` writes it as one atomic commit.
+    """
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def plan(self, source: Any, *, existing: Existing | None = None) -> Plan:
+        """Look at ``source`` and say what would be written, without writing."""
+
+    def convert(
+        self,
+        source: Any,
+        uri: Any,
+        *,
+        mode: str = "create",
+        store: Store | None = None,
+        progress: ProgressCallback | bool | None = None,
+        cancel: CancelToken | None = None,
+        message: str = "",
+        lineage: Mapping[str, Any] | None = None,
+    ) -> ConvertReport:
+        """Convert ``source`` to the Lance table at ``uri``.
+
+        Args:
+            source: path, list of paths, pattern, folder, download result, dataset or table.
+            uri: a path such as ``"./flowers.lance"`` or ``"s3://bucket/flowers.lance"``;
+                relative to ``store`` when one is given.
+            mode: ``"create"`` fails if the table exists, ``"overwrite"`` makes a next version
+                with only the new rows, ``"append"`` one with the old and the new rows.
+            store: where relative URIs live and which credentials to use.
+            progress: callable for progress events, or ``True`` for a text bar.
+            cancel: token to stop the work; the old version then stays the head.
+            message: free text stored with the version.
+            lineage: extra facts about the origin, stored with the version.
+
+        Raises:
+            AlreadyExists: ``mode="create"`` and the table exists.
+            ArtifactNotFound: ``mode="append"`` and there is no table.
+            SchemaMismatch: appended rows do not fit the table.
+            LancenbError: anything wrong with the source, naming the file.
+        """
+        from ._write import write_plan
+
+        check_mode(mode)
+        for attempt in range(6):
+            existing = find_existing(uri, store, mode)
+            plan = self.plan(source, existing=existing)
+            try:
+                return write_plan(
+                    plan,
+                    uri,
+                    mode=mode,
+                    existing=existing,
+                    store=store,
+                    progress=progress,
+                    cancel=cancel,
+                    message=message,
+                    lineage={**origin(source), **dict(lineage or {})},
+                    converter=type(self).__name__,
+                )
+            except StaleLabels:
+                if attempt == 5:
+                    raise
+        raise AssertionError("unreachable")
+
+
+def check_mode(mode: str) -> None:
+    """Raise :class:`~lancenb.errors.InvalidArgument` for an unknown mode."""
+    if mode not in MODES:
+        raise InvalidArgument(
+            f"mode={mode!r} is not one of {', '.join(MODES)}",
+            hint="create a new table, overwrite it with a next version, or append to it",
+        )
+
+
+def resolve_uri(uri: Any, store: Store | None) -> str:
+    """Return the full URI of a table given relative to a store, or as it is."""
+    text = str(uri)
+    if store is None or "://" in text:
+        return text
+    from pathlib import Path
+
+    if Path(text).is_absolute():
+        return text
+    return store.join(text)
+
+
+def storage_options(uri: str, store: Store | None) -> dict[str, str] | None:
+    """Return the options Lance needs to reach ``uri``."""
+    from lancenb.store import Store
+
+    if store is None and "://" not in uri:
+        return None
+    return (store if store is not None else Store(uri)).storage_options
+
+
+def find_existing(uri: Any, store: Store | None, mode: str) -> Existing | None:
+    """Open the table that ``mode`` refers to, or check that there is none."""
+    from lancenb.errors import NotFound
+    from lancenb.store import open_table
+
+    full = resolve_uri(uri, store)
+    try:
+        dataset = open_table(full, store)
+    except NotFound:
+        if mode == "append":
+            raise ArtifactNotFound(
+                f"there is no table at {full} to append to",
+                hint='use mode="create" for the first rows',
+            ) from None
+        return None
+    if mode == "create":
+        raise AlreadyExists(
+            f"there is a table at {full} already",
+            hint='use mode="overwrite" for a next version or mode="append" to add rows',
+        )
+    return Existing(full, dataset.version, dataset.schema, dataset, mode)
+
+
+def origin(source: Any) -> dict[str, Any]:
+    """Return what is known about where a source came from (download results know most)."""
+    lineage = getattr(source, "lineage", None)
+    if isinstance(lineage, Mapping):
+        return {"source": dict(lineage)}
+    return {}

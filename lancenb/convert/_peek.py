@@ -1,0 +1,82 @@
+"""A look inside containers: which room an archive or a Parquet file belongs to."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ._magic import suffix_of
+
+_IMAGE_SUFFIXES = frozenset(
+    ("png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "gif", "ppm", "pgm", "avif", "jp2")
+)
+
+
+def zip_format(path: Path) -> str:
+    """Return ``"torch"``, ``"images"`` or ``"files"``; damage is left to the reader to explain."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return "torch" if suffix_of(path.name) != "zip" else "files"
+    if any(n.endswith(("/data.pkl", "/constants.pkl")) or n == "data.pkl" for n in names):
+        return "torch"
+    return _majority(names)
+
+
+def tar_format(path: Path) -> str:
+    """Return ``"images"`` or ``"files"``."""
+    try:
+        with tarfile.open(path) as archive:
+            return _majority([m.name for m in archive.getmembers()[:5000] if m.isfile()])
+    except (tarfile.TarError, OSError, EOFError):
+        return "files"
+
+
+def _majority(names: list[str]) -> str:
+    real = [n for n in names if not n.endswith("/") and "__MACOSX" not in n]
+    images = sum(suffix_of(n) in _IMAGE_SUFFIXES for n in real)
+    return "images" if images * 2 > len(real) else "files"
+
+
+def parquet_holds_images(path: Path) -> bool:
+    """Tell whether a Parquet file has a column of encoded images.
+
+    Such a column is a struct of ``bytes`` and ``path`` (the layout of the Hub's image datasets),
+    or is declared an ``Image`` by the ``huggingface`` schema metadata.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as file:
+            schema = pq.read_schema(file)
+    except (pa.ArrowException, OSError, ValueError):
+        return False
+    return image_column(schema) is not None
+
+
+def image_column(schema: Any) -> str | None:
+    """Return the name of the image column of an Arrow schema, ``None`` when it has none."""
+    import json
+
+    import pyarrow.types as t
+
+    raw = (schema.metadata or {}).get(b"huggingface")
+    if raw:
+        try:
+            features = json.loads(raw)["info"]["features"]
+        except (ValueError, KeyError, TypeError):
+            features = {}
+        for name, feature in features.items():
+            if isinstance(feature, dict) and feature.get("_type") == "Image":
+                return name if schema.get_field_index(name) >= 0 else None
+    for field in schema:
+        if t.is_struct(field.type):
+            parts = {f.name: f.type for f in field.type}
+            if set(parts) == {"bytes", "path"} and t.is_binary(parts["bytes"]):
+                declared_audio = "audio" in field.name.lower()
+                return None if declared_audio else field.name
+    return None

@@ -1,0 +1,295 @@
+"""The write path: record batches in, one atomic Lance commit out.
+
+Data files are written first and belong to no version; the commit that makes them visible is a
+single put-if-absent of a manifest. Whatever happens before it (an error, a cancel, a kill)
+leaves the previous version as the head. Files of a failed write are removed.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lancenb.errors import AlreadyExists, Conflict
+from lancenb.progress import CancelToken, ProgressCallback, Tracker
+
+from ._base import ConvertReport, Existing, Plan, StaleLabels, resolve_uri, storage_options
+from ._cleanup import remove_uncommitted
+from ._schema import check_append
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lancenb.store import Store
+
+STORAGE_VERSION = "2.2"
+MESSAGE_KEY = "__lance_commit_message"
+PREFIX = "lancenb."
+_RETRIES = 40
+
+
+def write_plan(
+    plan: Plan,
+    uri: Any,
+    *,
+    mode: str,
+    existing: Existing | None,
+    store: Store | None = None,
+    progress: ProgressCallback | bool | None = None,
+    cancel: CancelToken | None = None,
+    message: str = "",
+    lineage: Mapping[str, Any] | None = None,
+    converter: str = "",
+) -> ConvertReport:
+    """Write what ``plan`` describes and commit it as one version; see :class:`Plan`."""
+    start = time.monotonic()
+    full = resolve_uri(uri, store)
+    tracker = Tracker(progress, cancel, total_rows=plan.total_rows, total_bytes=plan.total_bytes)
+    facts = {**plan.properties, **dict(lineage or {})}
+    properties = _properties(plan, mode, converter, facts, message)
+    try:
+        plan.schema = _stamp(plan)
+        if mode == "append" and existing is not None:
+            check_append(existing.schema, plan.schema, full)
+        tracker.enter("write")
+        if plan.commit is not None:
+            version, rows, nbytes = plan.commit(
+                plan, full, existing, mode, store, properties, tracker
+            )
+        else:
+            version, rows, nbytes = _write(plan, full, existing, mode, store, properties, tracker)
+    finally:
+        if plan.on_close is not None:
+            plan.on_close()
+    tracker.enter("done")
+    return ConvertReport(
+        uri=full,
+        version=version,
+        rows=rows,
+        bytes=nbytes,
+        seconds=time.monotonic() - start,
+        skipped=plan.skipped,
+        schema=plan.schema,
+        kind=plan.kind,
+        converter=converter,
+        mode=mode,
+        lineage=facts,
+    )
+
+
+def _write(
+    plan: Plan,
+    uri: str,
+    existing: Existing | None,
+    mode: str,
+    store: Store | None,
+    properties: dict[str, str],
+    tracker: Tracker,
+) -> tuple[int, int, int]:
+    fragments: list[Any] = []
+    try:
+        fragments = write_fragments(plan, uri, existing, store, tracker)
+        tracker.enter("commit")
+        version = commit(plan, uri, existing, mode, store, fragments, properties)
+    except BaseException:
+        remove_uncommitted(uri, store, fragments)
+        raise
+    return version, sum(f.physical_rows for f in fragments), tracker.bytes
+
+
+def write_fragments(
+    plan: Plan, uri: str, existing: Existing | None, store: Store | None, tracker: Tracker
+) -> list[Any]:
+    """Stream the plan's batches into data files that no version refers to yet."""
+    import pyarrow as pa
+
+    from lancenb.store import lance_errors
+    from lancenb.store._lance import lance_module
+
+    lance = lance_module()
+    failure: list[BaseException] = []
+    reader = pa.RecordBatchReader.from_batches(plan.schema, _guard(plan, tracker, failure))
+    append = existing is not None and existing.mode == "append"
+    version = existing.dataset.data_storage_version if append and existing else STORAGE_VERSION
+    try:
+        with lance_errors(uri, store):
+            return list(
+                lance.fragment.write_fragments(
+                    reader,
+                    uri,
+                    mode="append" if append else "overwrite",
+                    data_storage_version=version,
+                    storage_options=storage_options(uri, store),
+                    **plan.write_options,
+                )
+            )
+    except BaseException as error:
+        # Lance reports an exception of our generator as text only; give back the original.
+        if failure and failure[0] is not error:
+            raise failure[0] from None
+        raise
+
+
+def _guard(plan: Plan, tracker: Tracker, failure: list[BaseException]) -> Iterator[pa.RecordBatch]:
+    batches = plan.batches(tracker)
+    try:
+        yield from batches
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        failure.append(error)
+        raise
+    finally:
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()
+
+
+def commit(
+    plan: Plan,
+    uri: str,
+    existing: Existing | None,
+    mode: str,
+    store: Store | None,
+    fragments: list[Any],
+    properties: dict[str, str],
+) -> int:
+    """Make written fragments the next version; exactly one of several creators wins."""
+    from lancenb.store._lance import lance_module
+
+    operation = lance_module().LanceOperation
+    if existing is None:
+        return _commit_create(
+            plan, uri, store, operation.Overwrite(plan.schema, fragments), properties
+        )
+    if mode == "overwrite":
+        return commit_retrying(
+            uri, store, lambda _head: operation.Overwrite(plan.schema, fragments), properties
+        )
+    if plan.schema_metadata_updates:
+        return commit_retrying(
+            uri, store, lambda head: _extend(head, existing, plan, fragments, operation), properties
+        )
+
+    def append(head: Any) -> Any:
+        _check_same_fields(head, existing)
+        return operation.Append(fragments)
+
+    return commit_retrying(uri, store, append, properties)
+
+
+def _commit_create(
+    plan: Plan, uri: str, store: Store | None, operation: Any, properties: dict[str, str]
+) -> int:
+    from lancenb.errors import NotFound
+    from lancenb.store import lance_errors
+    from lancenb.store._lance import lance_module
+
+    lance = lance_module()
+    options = storage_options(uri, store)
+    try:
+        with lance_errors(uri, store):
+            transaction = lance.Transaction(0, operation, transaction_properties=properties)
+            dataset = lance.LanceDataset.commit(
+                uri, transaction, max_retries=0, storage_options=options
+            )
+    except (AlreadyExists, Conflict, NotFound):
+        # "manifest 0 was not found" is how Lance says that somebody else committed version 1.
+        raise AlreadyExists(
+            f"another writer created {uri} first",
+            hint='use mode="append" or mode="overwrite" to work with what it made',
+        ) from None
+    return int(dataset.version)
+
+
+def commit_retrying(uri: str, store: Store | None, make: Any, properties: dict[str, str]) -> int:
+    """Commit ``make(head)`` on top of the newest version, again and again until it is accepted.
+
+    ``make`` receives the newest dataset and returns a Lance operation; it may raise to give up.
+    """
+    from lancenb.store import lance_errors, open_table
+    from lancenb.store._lance import lance_module
+
+    lance = lance_module()
+    options = storage_options(uri, store)
+    for attempt in range(_RETRIES):
+        head = open_table(uri, store)
+        transaction = lance.Transaction(head.version, make(head), transaction_properties=properties)
+        try:
+            with lance_errors(uri, store):
+                done = lance.LanceDataset.commit(
+                    uri, transaction, max_retries=0, storage_options=options
+                )
+            return int(done.version)
+        except StaleLabels:
+            raise
+        except Conflict:
+            time.sleep(random.uniform(0, 0.02 * (attempt + 1)))
+    raise Conflict(
+        f"{uri} was changed by other writers {_RETRIES} times in a row",
+        hint="nothing was lost; run it again when fewer writers are busy",
+    )
+
+
+def _extend(head: Any, existing: Existing, plan: Plan, fragments: list[Any], operation: Any) -> Any:
+    """Append fragments and new schema metadata in one commit, if the metadata is still as read."""
+    from lance.schema import LanceSchema
+
+    updates = plan.schema_metadata_updates or {}
+    before, now = existing.schema.metadata or {}, head.schema.metadata or {}
+    if any(before.get(key.encode()) != now.get(key.encode()) for key in updates):
+        raise StaleLabels(f"the classes of {existing.uri} changed while new rows were read")
+    _check_same_fields(head, existing)
+    encoded = {key.encode(): value.encode() for key, value in updates.items()}
+    schema = LanceSchema.from_pyarrow(head.schema.with_metadata({**now, **encoded}))
+    if _field_ids(schema) != _field_ids(head.lance_schema):
+        raise Conflict(
+            f"columns were dropped from {existing.uri}, so its classes cannot grow in place",
+            hint='convert everything again with mode="overwrite"',
+        )
+    kept = [fragment.metadata for fragment in head.get_fragments()]
+    start = 1 + max((fragment.id for fragment in kept), default=-1)
+    for offset, fragment in enumerate(fragments):
+        fragment.id = start + offset
+    return operation.Merge(kept + fragments, schema)
+
+
+def _field_ids(schema: Any) -> list[int]:
+    def walk(field: Any) -> list[int]:
+        return [field.id(), *(i for child in field.children() for i in walk(child))]
+
+    return [i for field in schema.fields() for i in walk(field)]
+
+
+def _check_same_fields(head: Any, existing: Existing) -> None:
+    """Refuse to append files written for columns that were replaced meanwhile."""
+    if not head.schema.equals(existing.schema, check_metadata=False):
+        raise Conflict(
+            f"the columns of {existing.uri} were changed by another writer",
+            hint="nothing was written; run it again",
+        )
+
+
+def _stamp(plan: Plan) -> pa.Schema:
+    extra = {key.encode(): value.encode() for key, value in (plan.metadata or {}).items()}
+    kind = {b"lancenb.kind": plan.kind.encode()}
+    return plan.schema.with_metadata({**(plan.schema.metadata or {}), **extra, **kind})
+
+
+def _properties(
+    plan: Plan, mode: str, converter: str, facts: Mapping[str, Any], message: str
+) -> dict[str, str]:
+    from lancenb import __version__
+
+    made = {"kind": plan.kind, "mode": mode, "converter": converter, "version": __version__}
+    out = {PREFIX + key: value for key, value in made.items() if value}
+    for key, value in facts.items():
+        text = (
+            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        )
+        out[key if key.startswith(PREFIX) else PREFIX + key] = text
+    out[MESSAGE_KEY] = message or f"{mode} by {converter or 'lancenb'}"
+    return out
