@@ -232,6 +232,10 @@ def check_mode(mode: str) -> None:
 def resolve_uri(uri: Any, store: Store | None) -> str:
     """Return the full URI of a table given relative to a store, or as it is."""
     text = str(uri)
+    if text.startswith("memory://"):
+        from lancenb.store import Store
+
+        return Store.of(text).uri
     if store is None or "://" in text:
         return text
     from pathlib import Path

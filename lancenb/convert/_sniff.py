@@ -21,10 +21,9 @@ from lancenb.errors import (
 )
 
 from ._families import FAMILIES, FAMILY_OF, LATER
+from ._folder import files_below, saved_dataset_kind
 from ._magic import magic, suffix_of
-from ._peek import parquet_holds_images, tar_format, zip_format
-
-_MANY = 2000
+from ._peek import image_column, parquet_holds_images, tar_format, zip_format
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,16 @@ def _sniff_object(source: Any) -> Sniffed:
     module = type(source).__module__.split(".")[0]
     name = type(source).__name__
     if module == "datasets":
-        features = getattr(source, "features", None) or {}
+        part = next(iter(source.values()), None) if isinstance(source, dict) else source
+        features = getattr(part, "features", None) or {}
         images = [k for k, v in features.items() if type(v).__name__ == "Image"]
         if images:
             return Sniffed("images", "dataset", f"a dataset with the image column {images[0]!r}")
         return Sniffed("table", "dataset", "a dataset without images")
     if module in ("pyarrow", "pandas", "polars"):
-        return Sniffed("table", module, f"a {module} {name}")
+        schema = getattr(source, "schema", None)
+        images = image_column(schema) if module == "pyarrow" and schema is not None else None
+        return Sniffed("images" if images else "table", module, f"a {module} {name}")
     if isinstance(source, dict) or hasattr(source, "state_dict"):
         return Sniffed("weights", "state_dict", "tensors by name")
     raise UnsupportedFormat(
@@ -239,9 +241,10 @@ def _sniff_folder(folder: Path) -> Sniffed:
             f"{folder} is a Lance table already",
             hint="nothing to convert: DataManager.register(name, uri) puts it in the catalogue",
         )
-    if (folder / "state.json").exists() and (folder / "dataset_info.json").exists():
-        return _saved_dataset(folder)
-    names = [f for f in _files(folder)]
+    saved = saved_dataset_kind(folder)
+    if saved:
+        return Sniffed(saved, "saved-dataset", "a dataset written by save_to_disk")
+    names = files_below(folder)
     if not names:
         raise EmptyInput(f"the folder {folder} holds no files", hint="check the path")
     kinds: Counter[str] = Counter()
@@ -259,25 +262,6 @@ def _sniff_folder(folder: Path) -> Sniffed:
             return Sniffed(kind, "folder", f"a folder of {kind}: {kinds[kind]:,} files")
     first = _first_known(names)
     return Sniffed(first.kind, "folder", f"a folder whose files {first.reason}")
-
-
-def _saved_dataset(folder: Path) -> Sniffed:
-    import json
-
-    info = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
-    types = {f.get("_type") for f in info.get("features", {}).values() if isinstance(f, dict)}
-    kind = "images" if "Image" in types else "table"
-    return Sniffed(kind, "saved-dataset", "a dataset written by save_to_disk")
-
-
-def _files(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    for root, dirs, names in os.walk(folder):
-        dirs[:] = sorted(d for d in dirs if not d.startswith((".", "__MACOSX")))
-        found += [Path(root, n) for n in sorted(names) if not n.startswith(".")]
-        if len(found) >= _MANY:
-            break
-    return found
 
 
 def _first_known(names: list[Path]) -> Sniffed:

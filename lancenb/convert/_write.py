@@ -47,6 +47,8 @@ def write_plan(
     """Write what ``plan`` describes and commit it as one version; see :class:`Plan`."""
     start = time.monotonic()
     full = resolve_uri(uri, store)
+    if store is not None:
+        store.require_writable()
     tracker = Tracker(progress, cancel, total_rows=plan.total_rows, total_bytes=plan.total_bytes)
     facts = {**plan.properties, **dict(lineage or {})}
     properties = _properties(plan, mode, converter, facts, message)

@@ -169,3 +169,20 @@ def test_objects():
     assert lnb.sniff(pa.table({"x": [1]})).kind == "table"
     with pytest.raises(UnsupportedFormat):
         lnb.sniff(42)
+
+
+def test_datasets_of_the_hub_library(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    image = datasets.Features({"img": datasets.Image(), "label": datasets.Value("int64")})
+    rows = {"img": [{"bytes": PNG, "path": "a.png"}], "label": [0]}
+    one = datasets.Dataset.from_dict(rows, features=image)
+    plain = datasets.Dataset.from_dict({"x": [1]})
+    both = datasets.DatasetDict(train=one)
+    assert lnb.sniff(one).kind == lnb.sniff(both).kind == "images"
+    assert lnb.sniff(plain).kind == "table"
+    assert lnb.sniff(one.data.table).kind == "images"
+    one.save_to_disk(tmp_path / "one")
+    both.save_to_disk(tmp_path / "both")
+    plain.save_to_disk(tmp_path / "plain")
+    kinds = [lnb.sniff(tmp_path / n).kind for n in ("one", "both", "plain")]
+    assert kinds == ["images", "images", "table"]

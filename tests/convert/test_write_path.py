@@ -17,9 +17,10 @@ from lancenb.errors import (
     CorruptInput,
     InvalidArgument,
     SchemaMismatch,
+    StoreNotWritable,
 )
 from lancenb.progress import CancelToken, Job
-from lancenb.store import open_table
+from lancenb.store import Store, open_table
 
 SCHEMA = pa.schema([("x", pa.int64())])
 
@@ -159,6 +160,18 @@ def test_append_is_checked_before_a_byte_is_written(tmp_path, schema, words):
         Numbers(schema=schema).convert(0, uri, mode="append")
     assert data_files(uri) == before
     assert open_table(str(uri), None).version == 1
+
+
+def test_read_only_store_refuses(tmp_path):
+    store = Store(tmp_path, read_only=True)
+    with pytest.raises(StoreNotWritable):
+        Numbers().convert(0, "t.lance", store=store)
+    assert not (tmp_path / "t.lance").exists()
+
+
+def test_memory_store(tmp_path):
+    assert Numbers().convert(0, "memory://write-path/t.lance").rows == 10
+    assert Numbers().convert(10, "memory://write-path/t.lance", mode="append").version == 2
 
 
 def test_empty_tables_are_tables(tmp_path):
