@@ -1,0 +1,154 @@
+"""Picture transforms by size, seeded augmentation of whole batches, channel statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..errors import EmptyInput, InvalidArgument
+
+SMALL = 64
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Pipeline:
+    """A torchvision pipeline that says whether it draws random numbers.
+
+    Args:
+        steps: callables applied in order.
+        deterministic: True lets loaders run it ahead of time in threads.
+    """
+
+    def __init__(self, steps: list[Callable[[Any], Any]], deterministic: bool):
+        self.steps = steps
+        self.deterministic = deterministic
+
+    def __call__(self, picture: torch.Tensor) -> torch.Tensor:
+        """Transform one picture ``(3, h, w)``."""
+        for step in self.steps:
+            picture = step(picture)
+        return picture
+
+    def __repr__(self) -> str:
+        return f"Pipeline({', '.join(type(step).__name__ for step in self.steps)})"
+
+
+def picture_transform(
+    size: tuple[int, int] | None, *, train: bool = False, to: int | None = None
+) -> Pipeline | None:
+    """The usual torchvision v2 transform for pictures of a given size (uint8 in, uint8 out).
+
+    Pictures of one size up to 64 pixels are used as they are (None): augment them in whole
+    batches with :class:`CropFlip`. All others are brought to ``to`` pixels square: random resized
+    crop and flip for training, resize (by 256/224) and centre crop for evaluation. Scaling to
+    0..1 and normalising happen in the model, which keeps its statistics.
+
+    Args:
+        size: (height, width) shared by all pictures, or None when they differ.
+        train: whether to augment.
+        to: side of the result in pixels; default: unchanged when small, else 224.
+
+    >>> picture_transform((32, 32)) is None
+    True
+    >>> picture_transform(None, to=96)(torch.zeros(3, 50, 70, dtype=torch.uint8)).shape
+    torch.Size([3, 96, 96])
+    """
+    if to is not None and to < 1:
+        raise InvalidArgument(f"a picture side is at least 1 pixel, not {to}")
+    if size is not None and max(size) <= SMALL and to in (None, size[0]) and size[0] == size[1]:
+        return None
+    from torchvision.transforms import v2
+
+    side = to or (max(size) if size is not None and max(size) <= SMALL else 224)
+    if train:
+        steps = [v2.RandomResizedCrop(side, antialias=True), v2.RandomHorizontalFlip()]
+        return Pipeline(steps, deterministic=False)
+    steps = [v2.Resize(round(side * 256 / 224), antialias=True), v2.CenterCrop(side)]
+    return Pipeline(steps, deterministic=True)
+
+
+class CropFlip:
+    """Random crop (after zero padding) and mirror of each picture of a batch, vectorised.
+
+    Args:
+        padding: pixels added at each side before cropping to the old size.
+        flip: mirror half of the pictures.
+
+    >>> batch = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    >>> CropFlip(2)(batch, torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 3, 8, 8])
+    """
+
+    def __init__(self, padding: int = 4, flip: bool = True):
+        self.padding = padding
+        self.flip = flip
+
+    def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Transform a batch ``(n, 3, h, w)``, each picture by numbers of its own."""
+        count, _, height, width = images.shape
+        pad = self.padding
+        if pad:
+            top = torch.randint(0, 2 * pad + 1, (count,), generator=generator)
+            left = torch.randint(0, 2 * pad + 1, (count,), generator=generator)
+            wide = torch.nn.functional.pad(images, (pad, pad, pad, pad))
+            down = (top[:, None] + torch.arange(height))[:, None, :, None]
+            across = (left[:, None] + torch.arange(width))[:, None, None, :]
+            which = torch.arange(count)[:, None, None, None]
+            channel = torch.arange(images.shape[1])[None, :, None, None]
+            images = wide[which, channel, down, across]
+        if self.flip:
+            mirrored = torch.rand(count, generator=generator) < 0.5
+            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+        return images
+
+    def __repr__(self) -> str:
+        return f"CropFlip(padding={self.padding}, flip={self.flip})"
+
+
+@dataclass(frozen=True)
+class ChannelStats:
+    """Mean and standard deviation per colour channel, of values scaled to 0..1."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    pictures: int
+
+
+def channel_stats(dataset: Any, *, limit: int = 2000) -> ChannelStats:
+    """Per-channel mean and standard deviation over the pixels of a data set.
+
+    Args:
+        dataset: a :class:`~lancenb.data.LanceTorchDataset` with pictures (its transform is
+            not applied).
+        limit: pictures looked at, evenly spread over the rows.
+
+    Raises:
+        EmptyInput: no readable picture.
+    """
+    count = len(dataset)
+    picks = sorted({int(i * count / min(count, limit)) for i in range(min(count, limit))})
+    pixels = 0
+    seen = 0
+    total = torch.zeros(3, dtype=torch.float64)
+    squares = torch.zeros(3, dtype=torch.float64)
+    for start in range(0, len(picks), 256):
+        for sample in dataset.fetch(picks[start : start + 256]):
+            flat = sample[dataset.plan.image_key].reshape(3, -1).to(torch.float64) / 255
+            pixels += flat.shape[1]
+            seen += 1
+            total += flat.sum(1)
+            squares += (flat * flat).sum(1)
+    if not pixels:
+        raise EmptyInput(f"'{getattr(dataset, 'name', 'the data set')}' has no readable picture")
+    mean = total / pixels
+    std = (squares / pixels - mean * mean).clamp_min(0).sqrt().clamp_min(1e-3)
+    return ChannelStats(_triple(mean), _triple(std), seen)
+
+
+def _triple(values: torch.Tensor) -> tuple[float, float, float]:
+    red, green, blue = (round(float(v), 6) for v in values)
+    return red, green, blue
