@@ -1,0 +1,286 @@
+"""The command ``lancenb``: the verbs of the package for a shell."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from . import errors as e
+from .errors import InvalidArgument, LancenbError, NotFound
+
+_USAGE_ERRORS = (InvalidArgument, NotFound, e.AlreadyExists, e.ConfirmationRequired, e.Protected)
+_ROOT = "./lancenb-store"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: words after ``lancenb``; default: those of this process.
+
+    Returns:
+        0 when it worked, 1 when the work failed, 2 when it was asked for wrongly, 130 when it was
+        interrupted.
+
+    >>> main(["ls", "--root", "/nowhere"])
+    2
+    """
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if not hasattr(args, "run"):
+        parser.print_help()
+        return 0
+    try:
+        return int(args.run(args) or 0)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except LancenbError as error:
+        if args.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, _USAGE_ERRORS) else 1
+    except Exception as error:
+        if args.debug:
+            raise
+        print(f"error: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        print("  hint: --debug shows where; please report it", file=sys.stderr)
+        return 1
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from .train.demo import run_demo
+    from .train.demo._arguments import settings_of
+
+    return 0 if run_demo(**settings_of(args)).ok else 1
+
+
+def _convert(args: argparse.Namespace) -> None:
+    common = {"mode": args.mode, "kind": args.kind, "message": args.message}
+    common |= {"progress": sys.stderr.isatty(), **_options(args.option)}
+    source = args.source[0] if len(args.source) == 1 else args.source
+    if "/" in args.name or os.sep in args.name or args.name.endswith(".lance"):
+        from .convert import convert
+
+        store = _store(args) if "://" in args.name else None
+        report = convert(source, args.name, store=store, **common)
+    else:
+        report = _manager(args, must_exist=False).convert(
+            source, args.name, description=args.description, tags=args.tag, **common
+        )
+    print(report)
+    for item, reason in report.skipped[:20]:
+        print(f"  skipped {item}: {reason}")
+    if len(report.skipped) > 20:
+        print(f"  and {len(report.skipped) - 20:,} more")
+
+
+def _download(args: argparse.Namespace) -> None:
+    from .download import download
+
+    found = download(
+        args.spec, to=args.to, split=args.split, limit=args.limit, revision=args.revision,
+        sha256=args.sha256, cache=args.cache, offline=args.offline, progress=sys.stderr.isatty(),
+    )  # fmt: skip
+    print(found)
+
+
+def _delete(args: argparse.Namespace) -> None:
+    dm, confirm = _manager(args), args.confirm
+    if confirm is None and not args.dry_run and sys.stdin.isatty():
+        print(dm.delete(args.name, dry_run=True))
+        confirm = input(f"type {args.name} to delete it: ").strip() or None
+    print(dm.delete(args.name, dry_run=args.dry_run, confirm=confirm, force=args.force))
+
+
+def _tag(args: argparse.Namespace) -> None:
+    dm = _manager(args)
+    if args.delete:
+        dm.untag(args.name, args.tag)
+    elif args.tag is not None:
+        dm.tag(args.name, args.tag, _version(args.version))
+    for tag, version in dm.tags(args.name).items():
+        print(f"{tag}  version {version}")
+
+
+def _fsck(args: argparse.Namespace) -> int:
+    report = _manager(args).fsck(repair=args.repair)
+    print(report)
+    return 0 if report.ok or args.repair else 1
+
+
+def _rows(args: argparse.Namespace) -> None:
+    columns = args.columns.split(",") if args.columns else None
+    found = _manager(args).search_rows(
+        args.name, args.where, columns=columns, limit=args.limit, order_by=args.order,
+        version=_version(args.version),
+    )  # fmt: skip
+    for row in found.to_pylist():
+        print("  ".join(f"{key}={_brief(value)}" for key, value in row.items()))
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"<{len(value):,} bytes>"
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _show(verb: Callable[[Any, argparse.Namespace], Any]) -> Callable[[argparse.Namespace], None]:
+    def run(args: argparse.Namespace) -> None:
+        print(verb(_manager(args), args))
+
+    return run
+
+
+def _store(args: argparse.Namespace) -> Any:
+    from .store import Store
+
+    root, options = args.root, {}
+    if args.s3_endpoint or args.bucket:
+        if not args.bucket:
+            raise InvalidArgument("--s3-endpoint needs --bucket", hint="and --prefix, if any")
+        root = f"s3://{args.bucket}/{args.prefix}".rstrip("/")
+    if root.startswith("s3://"):
+        options = {"endpoint": args.s3_endpoint, "access_key": args.aws_access_key}
+        options |= {"secret_key": args.aws_secret_key, "region": args.aws_region}
+    return Store(root, **options)
+
+
+def _manager(args: argparse.Namespace, *, must_exist: bool = True) -> Any:
+    store = _store(args)
+    if must_exist and store.is_local and not Path(store.uri).is_dir():
+        raise NotFound(
+            f"there is no store at {args.root}",
+            hint="--root names another one; lancenb convert and lancenb demo make one",
+        )
+    from .catalog import DataManager
+
+    return DataManager(store if must_exist else store.create())
+
+
+def _version(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdigit() else text
+
+
+def _options(pairs: Sequence[str]) -> dict[str, Any]:
+    import json
+
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InvalidArgument(f"-o {pair!r} is not name=value", hint="-o split=train")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .train.demo._arguments import EXAMPLES, add_arguments
+
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="lancenb", formatter_class=plain,
+        description="Model weights and data sets as versioned Lance tables.",
+        epilog="start with: lancenb demo\nhelp on a command: lancenb COMMAND --help",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"lancenb {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    debug = argparse.ArgumentParser(add_help=False)
+    debug.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    store = argparse.ArgumentParser(add_help=False, parents=[debug])
+    where = store.add_argument_group("store")
+    root = os.environ.get("LANCENB_ROOT", _ROOT)
+    where.add_argument("--root", default=root, help="folder or s3:// (default: %(default)s)")
+    where.add_argument("--s3-endpoint", metavar="URL", help="such as http://localhost:9000")
+    where.add_argument("--bucket", metavar="NAME", help="with --prefix: s3://bucket/prefix")
+    where.add_argument("--prefix", metavar="PATH", default="")
+    where.add_argument("--aws-access-key", metavar="KEY", help="or AWS_ACCESS_KEY_ID")
+    where.add_argument("--aws-secret-key", metavar="SECRET", help="or AWS_SECRET_ACCESS_KEY")
+    where.add_argument("--aws-region", metavar="REGION")
+
+    def add(
+        name: str, summary: str, run: Any, *words: tuple[str, dict[str, Any]], example: str,
+        parent: argparse.ArgumentParser = store,
+    ) -> argparse.ArgumentParser:  # fmt: skip
+        command = commands.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + ".",
+            epilog=example if "\n" in example else f"example:\n  lancenb {name} {example}",
+            formatter_class=plain, parents=[parent],
+        )  # fmt: skip
+        command.set_defaults(run=run)
+        for flag, settings in words:
+            command.add_argument(*flag.split("|"), **settings)
+        return command
+
+    artefact = ("name", {"help": "name of the artefact"})
+    version = ("--version", {"metavar": "V", "help": "version number or tag (default: the head)"})
+    kinds = ("weights", "images", "text", "table")
+    kind = ("--kind", {"choices": kinds, "help": "what it holds"})
+    flag = {"action": "store_true"}
+    count = {"type": int, "metavar": "N"}
+
+    demo = add("demo", "walk the whole road once: data, weights, training, versions, rollback",
+               _demo, example=EXAMPLES, parent=debug)  # fmt: skip
+    add_arguments(demo)
+    add("download", "bring a model or data set to this machine", _download,
+        ("spec", {"help": "hf:dataset:ID, hf:model:ID, https://..., cifar10, synthetic, ..."}),
+        ("--to", {"metavar": "PATH"}), ("--split", {}), ("--limit", count), ("--revision", {}),
+        ("--sha256", {"metavar": "HEX"}), ("--cache", {"metavar": "FOLDER"}), ("--offline", flag),
+        example="synthetic --split train --limit 500", parent=debug)  # fmt: skip
+    add("convert", "convert files to an artefact of the store, or to a table at a path", _convert,
+        ("source", {"nargs": "+", "help": "file, folder, pattern or archive"}),
+        ("name", {"help": "name in the catalogue, or a path such as ./flowers.lance"}),
+        ("--mode", {"choices": ("create", "overwrite", "append"), "default": "create"}), kind,
+        ("--description", {"default": ""}),
+        ("--message", {"default": "", "help": "stored with the version"}),
+        ("--tag", {"action": "append", "default": [], "help": "label of the artefact"}),
+        ("-o|--option", {"action": "append", "default": [], "metavar": "NAME=VALUE",
+                         "help": "option of the converter"}),
+        example="./photos flowers --mode append -o on_error=raise")  # fmt: skip
+    add("ls", "list artefacts", _show(lambda dm, a: dm.list(kind=a.kind, tag=a.tag)), kind,
+        ("--tag", {}), example="--kind weights")  # fmt: skip
+    add("show", "all facts about an artefact", _show(lambda dm, a: dm[a.name]), artefact,
+        example="resnet18")  # fmt: skip
+    add("versions", "list the versions of an artefact", _show(lambda dm, a: dm.versions(a.name)),
+        artefact, example="resnet18")  # fmt: skip
+    add("search", "search the catalogue", _show(lambda dm, a: dm.search(
+        " ".join(a.text) or None, where=a.where, kind=a.kind, tag=a.tag, limit=a.limit)),
+        ("text", {"nargs": "*", "help": "words"}), ("--where", {"metavar": "SQL"}), kind,
+        ("--tag", {}), ("--limit", {**count, "default": 100}),
+        example="cifar --where \"kind = 'images' AND rows > 100\"")  # fmt: skip
+    add("rows", "find rows of an artefact", _rows, artefact, ("--where", {"metavar": "SQL"}),
+        ("--columns", {"metavar": "A,B"}), ("--limit", {**count, "default": 20}),
+        ("--order", {"metavar": "COLUMN"}), version,
+        example="cifar10-train --where 'label = 3' --columns path,label")  # fmt: skip
+    add("preview", "look at the content of an artefact",
+        _show(lambda dm, a: dm[a.name].preview(version=_version(a.version))), artefact, version,
+        example="cifar10-train")  # fmt: skip
+    add("diff", "compare two versions", _show(lambda dm, a: dm.diff(
+        a.name, _version(a.v1), _version(a.v2))), artefact, ("v1", {}), ("v2", {"nargs": "?"}),
+        example="resnet18 1 2")  # fmt: skip
+    add("lineage", "what an artefact was made from, and what from it",
+        _show(lambda dm, a: dm.lineage(a.name)), artefact, example="resnet18")  # fmt: skip
+    add("rollback", "make an older version the head again", _show(lambda dm, a: dm.rollback(
+        a.name, _version(a.version), message=a.message)), artefact, ("version", {}),
+        ("--message", {"default": ""}), example="resnet18 1")  # fmt: skip
+    add("tag", "set, move, delete or list tags of versions", _tag, artefact,
+        ("tag", {"nargs": "?"}), version, ("--delete", flag),
+        example="resnet18 prod --version 2")  # fmt: skip
+    add("delete", "delete an artefact with all its versions", _delete, artefact,
+        ("--dry-run", flag), ("--confirm", {"metavar": "NAME", "help": "the name again"}),
+        ("--force", flag), example="old-set --dry-run")  # fmt: skip
+    add("fsck", "look for debris and damage, or repair it", _fsck, ("--repair", flag),
+        example="--repair")  # fmt: skip
+    return parser

@@ -1,0 +1,56 @@
+"""Names, artefacts and data sets given to training, brought to one form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..data.dataset import LanceTorchDataset
+from ..errors import InvalidArgument
+
+
+def as_dataset(data: Any, manager: Any = None, version: int | str | None = None) -> Any:
+    """A map-style data set from a name in the catalogue, an artefact, a URI or a data set.
+
+    Raises:
+        ArtifactNotFound: a plain name that the catalogue does not have.
+        InvalidArgument: nothing of these, or a table without labels.
+    """
+    if isinstance(data, str) and manager is not None and (data in manager or _is_name(data)):
+        data = manager[data]
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, str):
+        found = data
+    else:
+        found = LanceTorchDataset(data, version=version)
+    if isinstance(found, LanceTorchDataset):
+        if found.labels_reader is None:
+            raise InvalidArgument(
+                f"'{found.name}' has no labels to learn or to compare with",
+                hint="convert pictures in one folder per class, or give a mapping with 'label'",
+            )
+        if not found.pictures:
+            raise InvalidArgument(
+                f"'{found.name}' has no pictures",
+                hint="an image classifier wants an image table",
+            )
+    return found
+
+
+def _is_name(text: str) -> bool:
+    return not any(mark in text for mark in ("/", "\\", "://"))
+
+
+def same_classes(dataset: Any, class_names: list[str] | None) -> Any:
+    """Count the label ids of a data set in the given list of class names, by name.
+
+    Raises:
+        InvalidArgument: the data has a class that is not in the list.
+    """
+    own = getattr(dataset, "class_names", None)
+    if class_names is None or own is None or list(own) == list(class_names):
+        return dataset
+    if not hasattr(dataset, "with_classes"):
+        raise InvalidArgument(
+            f"the data counts its classes as {list(own)[:12]}, the model as"
+            f" {list(class_names)[:12]}"
+        )
+    return dataset.with_classes(class_names)

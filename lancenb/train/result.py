@@ -1,0 +1,105 @@
+"""``FitResult``: what a training run gave."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from .classifier import ImageClassifier
+
+
+@dataclass(repr=False)
+class FitResult:
+    """A trained model and the facts of its training.
+
+    Attributes:
+        model: the trained classifier, in evaluation mode, on the CPU.
+        history: one row per step: ``step, epoch, train_loss, train_acc, lr, val_loss, val_acc``
+            (the last two on the last step of each epoch with validation).
+        report: report of the stored version, None when nothing was stored.
+        name: name of the model artefact, or "".
+        version: version that holds the trained weights, None when nothing was stored.
+        data: name and Lance version of the training data.
+        seconds: time of the training.
+        run: what is needed to run it again: seed, versions of libraries, settings, data version.
+        fresh: head tensors that began with fresh values.
+    """
+
+    model: ImageClassifier
+    history: pa.Table
+    report: Any = None
+    name: str = ""
+    version: int | None = None
+    data: tuple[str, int] | None = None
+    seconds: float = 0.0
+    run: dict[str, Any] = field(default_factory=dict)
+    fresh: list[str] = field(default_factory=list)
+
+    @property
+    def first_loss(self) -> float:
+        """Mean loss of the first tenth of the steps (at least one)."""
+        return self._mean(slice(0, self._tenth()))
+
+    @property
+    def last_loss(self) -> float:
+        """Mean loss of the last tenth of the steps (at least one)."""
+        return self._mean(slice(self.history.num_rows - self._tenth(), None))
+
+    def _tenth(self) -> int:
+        return max(1, self.history.num_rows // 10)
+
+    def _mean(self, part: slice) -> float:
+        losses = self.history["train_loss"].to_pylist()[part]
+        return sum(losses) / len(losses)
+
+    def to_pandas(self) -> Any:
+        """The history as a pandas DataFrame."""
+        return self.history.to_pandas()
+
+    def __repr__(self) -> str:
+        where = f", stored as {self.name} version {self.version}" if self.version else ""
+        return (
+            f"<FitResult {self.history.num_rows} steps in {self.seconds:.1f} s, loss"
+            f" {self.first_loss:.3f} -> {self.last_loss:.3f}{where}>"
+        )
+
+    def _repr_html_(self) -> str:
+        stored = f"{html.escape(self.name)} version {self.version}" if self.version else "not"
+        rows = [
+            ("model", self.model.architecture),
+            ("data", f"{self.data[0]} version {self.data[1]}" if self.data else ""),
+            ("steps", f"{self.history.num_rows} in {self.seconds:.1f} s"),
+            ("train loss", f"{self.first_loss:.3f} → {self.last_loss:.3f}"),
+            ("stored", stored),
+        ]
+        accuracy = [v for v in self.history["val_acc"].to_pylist() if v is not None]
+        if accuracy:
+            rows.insert(4, ("validation accuracy", f"{accuracy[-1]:.1%}"))
+        body = "".join(
+            f'<tr><th style="text-align:left">{k}</th><td style="text-align:left">'
+            f"{v if k == 'stored' else html.escape(v)}</td></tr>"
+            for k, v in rows
+        )
+        return f"<table>{body}</table>{_curve(self.history)}"
+
+
+def _curve(history: pa.Table, width: int = 360, height: int = 90) -> str:
+    """The loss as an inline SVG line in the colour of the text."""
+    losses = history["train_loss"].to_pylist()
+    if len(losses) < 2:
+        return ""
+    low, high = min(losses), max(losses)
+    span = (high - low) or 1.0
+    points = " ".join(
+        f"{i * width / (len(losses) - 1):.1f},{height - (v - low) / span * height:.1f}"
+        for i, v in enumerate(losses)
+    )
+    return (
+        f'<svg width="{width}" height="{height + 6}" viewBox="-2 -3 {width + 4} {height + 6}"'
+        f' role="img" aria-label="training loss from {losses[0]:.2f} to {losses[-1]:.2f}">'
+        f'<polyline fill="none" stroke="currentColor" stroke-width="1.5" points="{points}"/></svg>'
+    )
