@@ -1,0 +1,105 @@
+"""Checking what people say about an artefact: labels, metadata, what it was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lancenb.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from ._base import CatalogBase
+
+
+def check_labels(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return labels without doubles; any non-empty text of up to 100 characters will do."""
+    if isinstance(tags, str):
+        tags = [tags]
+    out: dict[str, None] = {}
+    for tag in tags:
+        if not isinstance(tag, str) or not tag.strip() or len(tag) > 100:
+            raise InvalidArgument(
+                f"{tag!r} cannot be a label", hint="labels are texts of 1 to 100 characters"
+            )
+        out[tag.strip()] = None
+    return tuple(out)
+
+
+def check_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return metadata as it comes back from JSON.
+
+    Raises:
+        InvalidArgument: something in it has no JSON form, such as NaN or a tensor.
+    """
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping) or not all(isinstance(key, str) for key in metadata):
+        raise InvalidArgument("metadata is a dict with text keys")
+    for key, value in metadata.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InvalidArgument(
+                f"metadata[{key!r}] cannot be kept as JSON: {error}",
+                hint="use text, numbers, booleans, None, lists and dicts",
+            ) from None
+    return json.loads(json.dumps(dict(metadata)))
+
+
+def resolve_parents(manager: CatalogBase, parents: Any) -> tuple[dict[str, Any], ...]:
+    """Return lineage edges with names resolved to entries and versions pinned to numbers.
+
+    Args:
+        manager: where names are looked up.
+        parents: one of, or a list of: a name, ``"name@3"``, ``"name@tag"``, an artefact, a pair
+            ``(name, version)``, a URI, or a dict with ``name`` or ``uri`` and, if wanted,
+            ``version`` and ``relation``.
+
+    Raises:
+        ArtifactNotFound: a name that the catalogue does not have.
+        InvalidArgument: a form not listed above.
+    """
+    if isinstance(parents, (str, Mapping)) or hasattr(parents, "name"):
+        parents = [parents]
+    return tuple(_edge(manager, parent) for parent in parents)
+
+
+def newest_edges(edges: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Return one edge per parent and relation, the last; versions keep their own edges."""
+    kept = {(e.get("id") or e.get("uri"), e.get("relation")): e for e in edges}
+    return tuple(kept.values())
+
+
+def _edge(manager: CatalogBase, parent: Any) -> dict[str, Any]:
+    from lancenb.store import redact
+
+    relation = "made from"
+    version: Any = None
+    if isinstance(parent, Mapping):
+        unknown = set(parent) - {"name", "uri", "version", "relation", "id"}
+        if unknown or not (parent.get("name") or parent.get("uri")):
+            raise InvalidArgument(
+                f"{dict(parent)!r} does not name a parent",
+                hint="a dict with 'name' or 'uri', and 'version', 'relation' if wanted",
+            )
+        relation = str(parent.get("relation") or relation)
+        version = parent.get("version")
+        name = parent.get("name")
+        if name is None:
+            edge = {"uri": redact(str(parent["uri"])), "relation": relation}
+            return edge if version is None else {**edge, "version": version}
+    elif isinstance(parent, (tuple, list)) and len(parent) == 2:
+        name, version = parent
+    else:
+        name = parent
+    name = getattr(name, "name", name)
+    if not isinstance(name, str):
+        raise InvalidArgument(f"{parent!r} does not name a parent", hint="give a name or a URI")
+    if "/" in name or "\\" in name:
+        return {"uri": redact(name), "relation": relation}
+    if version is None and "@" in name:
+        name, _, version = name.partition("@")
+    entry = manager._entry(name)
+    pinned = int(manager._open(entry, version).version)
+    return {"name": entry.name, "id": entry.id, "version": pinned, "relation": relation}

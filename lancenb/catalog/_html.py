@@ -1,0 +1,119 @@
+"""Small pieces of HTML in JupyterLab's own colours, all text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+
+INK = "var(--jp-ui-font-color1, #222)"
+PALE = "var(--jp-ui-font-color2, #666)"
+LINE = "var(--jp-border-color2, #ddd)"
+PAPER = "var(--jp-layout-color1, #fff)"
+SHADE = "var(--jp-layout-color2, #f4f4f4)"
+ACCENT = "var(--jp-brand-color1, #1976d2)"
+BAD = "var(--jp-error-color1, #d32f2f)"
+GOOD = "var(--jp-success-color1, #388e3c)"
+MONO = "var(--jp-code-font-family, monospace)"
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
+    """Return an HTML table; cells are text, or :class:`Raw` markup made here."""
+    cell = f"padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid {LINE};color:{INK}"
+    head = "".join(
+        f'<th scope="col" style="{cell};font-weight:600">{escape(header)}</th>'
+        for header in headers
+    )
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{cell}">{text(value)}</td>' for value in row) + "</tr>"
+        for row in rows
+    )
+    title = (
+        f'<caption style="text-align:left;color:{PALE};padding-bottom:4px">{escape(caption)}'
+        "</caption>"
+        if caption
+        else ""
+    )
+    return (
+        f'<table style="border-collapse:collapse;background:{PAPER}">{title}'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def facts(title: str, pairs: Iterable[tuple[str, Any]]) -> str:
+    """Return a titled list of name and value."""
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left;padding:1px 14px 1px 0;font-weight:500;'
+        f'color:{PALE}">{escape(key)}</th>'
+        f'<td style="text-align:left;color:{INK}">{text(value)}</td></tr>'
+        for key, value in pairs
+        if value not in (None, "", [], (), {})
+    )
+    return (
+        f'<div style="background:{PAPER};color:{INK}"><strong>{escape(title)}</strong>'
+        f'<table style="border-collapse:collapse">{rows}</table></div>'
+    )
+
+
+class Raw(str):
+    """Markup made by this package; everything else is escaped."""
+
+    __slots__ = ()
+
+
+def chips(words: Iterable[str]) -> Raw:
+    """Return small labels."""
+    style = (
+        f"background:{SHADE};color:{INK};border:1px solid {LINE};border-radius:8px;padding:0 6px;"
+        "margin-right:4px;white-space:nowrap"
+    )
+    return Raw("".join(f'<span style="{style}">{escape(word)}</span>' for word in words))
+
+
+def text(value: Any) -> str:
+    """Return ``value`` as escaped HTML."""
+    if isinstance(value, Raw):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return escape(when(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return escape(str(value))
+
+
+def when(value: datetime) -> str:
+    """Return a time for people, in UTC, to the second."""
+    return value.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def size(nbytes: int | None) -> str:
+    """Return bytes for people.
+
+    >>> size(1536)
+    '1.5 KB'
+    """
+    if nbytes is None:
+        return "?"
+    number = float(nbytes)
+    for unit in ("B", "KB", "MB", "GB"):
+        if number < 1024:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TB"
+
+
+def columns(rows: Sequence[Sequence[Any]]) -> str:
+    """Return rows of text in aligned columns."""
+    if not rows:
+        return ""
+    cells = [[str(value) for value in row] for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+    lines = (
+        "  ".join(v.ljust(w) for v, w in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+    return "\n".join(lines)

@@ -1,0 +1,76 @@
+"""Reading the log of a Lance table: tags, messages, properties, rollbacks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ._base import MESSAGE_KEY
+
+ACTION = "lancenb.action"
+FROM = "lancenb.restored_from"
+
+
+def tags_of(dataset: Any) -> dict[str, int]:
+    """Return tags and the versions they point at."""
+    return {tag: int(facts["version"]) for tag, facts in dataset.tags.list().items()}
+
+
+def in_utc(time: datetime) -> datetime:
+    """Return a time of Lance's (local, without zone) in UTC."""
+    return (time.astimezone() if time.tzinfo is None else time).astimezone(UTC)
+
+
+def redo_target(head: Any) -> int | None:
+    """Return the head before the latest rollback that no forward has undone yet."""
+    steps: list[tuple[str, int]] = []
+    number = int(head.version)
+    existing = {int(v["version"]) for v in head.version_refs()}
+    while number in existing:
+        properties = properties_of(head, number)
+        if properties.get(ACTION) not in ("rollback", "forward"):
+            break
+        steps.append((properties[ACTION], number - 1))
+        number -= 1
+    undo: list[int] = []
+    for action, before in reversed(steps):
+        if action == "rollback":
+            undo.append(before)
+        elif undo:
+            undo.pop()
+    return undo[-1] if undo else None
+
+
+def properties_of(dataset: Any, version: int) -> dict[str, str]:
+    """Return the facts stored with a version."""
+    transaction = dataset.read_transaction(version)
+    return dict(transaction.transaction_properties or {}) if transaction is not None else {}
+
+
+def note_of(dataset: Any, version: int) -> tuple[str, dict[str, str]]:
+    """Return the message and the properties of a version."""
+    transaction = dataset.read_transaction(version)
+    if transaction is None:
+        return "", {}
+    properties = dict(transaction.transaction_properties or {})
+    message = properties.pop(MESSAGE_KEY, "")
+    return message or _describe(transaction.operation), properties
+
+
+def _describe(operation: Any) -> str:
+    name = type(operation).__name__
+    if name == "Delete":
+        return f"delete rows: {getattr(operation, 'predicate', '')}"
+    if name == "Restore":
+        return f"restore of version {getattr(operation, 'version', '?')}"
+    words = {
+        "Append": "append",
+        "Overwrite": "overwrite",
+        "Update": "update rows",
+        "Rewrite": "compaction",
+        "CreateIndex": "index",
+        "Merge": "change of columns",
+        "Project": "columns dropped or renamed",
+        "UpdateConfig": "metadata",
+    }
+    return words.get(name, name.lower())

@@ -1,0 +1,220 @@
+"""Making artefacts and new versions of them: converting, saving and loading weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lancenb.errors import ArtifactNotFound, InvalidArgument
+
+from ._edges import check_labels, check_metadata, resolve_parents
+from ._names import check_name
+from ._slots import Slots, taken
+
+if TYPE_CHECKING:
+    from lancenb.convert import ConvertReport
+    from lancenb.progress import CancelToken, ProgressCallback
+
+    from .artifact import Artifact
+
+
+class Making(Slots):
+    """Creating artefacts and adding versions to them."""
+
+    def convert(
+        self,
+        source: Any,
+        name: str,
+        *,
+        mode: str = "create",
+        kind: str | None = None,
+        description: str = "",
+        tags: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        parents: Sequence[Any] = (),
+        message: str = "",
+        lineage: Mapping[str, Any] | None = None,
+        progress: ProgressCallback | bool | None = None,
+        cancel: CancelToken | None = None,
+        **options: Any,
+    ) -> ConvertReport:
+        """Convert files, folders, datasets or tensors to an artefact of the catalogue.
+
+        Args:
+            source: anything :func:`lancenb.convert` reads.
+            name: the artefact.
+            mode: ``"create"`` a new artefact; ``"overwrite"`` or ``"append"`` make the next
+                version of an existing one (overwrite also creates).
+            kind: ``"weights"``, ``"images"``, ``"text"``, ``"table"``; by content when ``None``.
+            description: free text; with an existing artefact replaces the old one if not empty.
+            tags: labels, added to those there are.
+            metadata: JSON-able facts, merged into those there are.
+            parents: what it was made from: names, ``"name@version"``, artefacts, URIs, or dicts
+                with ``name`` or ``uri``, ``version``, ``relation``.
+            message: free text stored with the version.
+            lineage: further facts stored with the version.
+            progress: callable for events, or ``True`` for a text bar.
+            cancel: token to stop; nothing remains then.
+            **options: options of the converter.
+
+        Raises:
+            AlreadyExists: the name is taken, or is being taken at this moment.
+            ArtifactNotFound: ``mode="append"`` and there is no such artefact.
+            LancenbError: anything wrong with the source; the catalogue is as before.
+        """
+        from lancenb.convert import make_converter
+
+        check_name(name)
+        if mode not in ("create", "overwrite", "append"):
+            raise InvalidArgument(f"mode={mode!r} is not one of create, overwrite, append")
+        edges = resolve_parents(self, parents)
+        labels, extra = check_labels(tags), check_metadata(metadata)
+        exists = name in {entry.name for entry in self._entries()}
+        if mode == "append" and not exists:
+            self._missing_for_append(name)
+        if mode == "create" and exists:
+            raise taken(name)
+        converter = make_converter(source, kind, **options)
+        facts = {**dict(lineage or {}), **self._facts(name, edges)}
+        common: dict[str, Any] = {
+            "store": self.store,
+            "progress": progress,
+            "cancel": cancel,
+            "message": message,
+            "lineage": facts,
+        }
+        if exists:
+            with self._writing(name) as entry:
+                report = converter.convert(source, self._uri(entry), mode=mode, **common)
+            if mode == "overwrite" or description or labels or extra or edges:
+                self._refresh(entry, description, labels, extra, edges)
+        else:
+            with self._creating(name, converter.kind) as slot:
+                report = converter.convert(source, self._uri(slot), mode="create", **common)
+                self._publish(
+                    replace(
+                        slot,
+                        kind=report.kind,
+                        description=description,
+                        tags=labels,
+                        metadata=extra,
+                        parents=edges,
+                    )
+                )
+        report.name = name
+        return report
+
+    def _missing_for_append(self, name: str) -> None:
+        try:
+            self._entry(name)
+        except ArtifactNotFound as error:
+            raise ArtifactNotFound(
+                f"there is no artefact {name!r} to append to",
+                hint=f'mode="create" makes it; {error.hint}',
+            ) from None
+
+    def _facts(self, name: str, edges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        facts: dict[str, Any] = {"name": name, "actor": self.actor}
+        if edges:
+            facts["parents"] = [dict(edge) for edge in edges]
+        return facts
+
+    def save_weights(
+        self,
+        name: str,
+        state: Any,
+        *,
+        mode: str = "auto",
+        extras: Mapping[str, Any] | None = None,
+        description: str = "",
+        tags: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        parents: Sequence[Any] = (),
+        message: str = "",
+        **options: Any,
+    ) -> ConvertReport:
+        """Save a module or state dict as an artefact or as its next version.
+
+        Args:
+            name: the artefact.
+            state: ``nn.Module`` or ``dict[str, Tensor]``.
+            mode: ``"auto"`` creates it, or adds a version that stores only the tensors that
+                changed; ``"create"`` and ``"overwrite"`` as in :meth:`convert`.
+            extras: JSON-able facts of the checkpoint (epoch, metrics), stored with it.
+            description: free text.
+            tags: labels.
+            metadata: JSON-able facts for the catalogue.
+            parents: what it was made from, see :meth:`convert`.
+            message: free text stored with the version.
+            **options: passed to :func:`lancenb.convert.weights.save_weights`.
+
+        Raises:
+            AlreadyExists: ``mode="create"`` and the name is taken.
+        """
+        from lancenb.convert.weights import save_weights
+
+        check_name(name)
+        if mode not in ("auto", "create", "overwrite"):
+            raise InvalidArgument(f"mode={mode!r} is not one of auto, create, overwrite")
+        edges = resolve_parents(self, parents)
+        labels, extra = check_labels(tags), check_metadata(metadata)
+        exists = name in {entry.name for entry in self._entries()}
+        if exists and mode == "create":
+            raise taken(name)
+        common: dict[str, Any] = {
+            "store": self.store,
+            "extras": dict(extras or {}),
+            "message": message,
+            "lineage": self._facts(name, edges),
+            **options,
+        }
+        if exists:
+            with self._writing(name) as entry:
+                if entry.kind != "weights":
+                    raise InvalidArgument(
+                        f"{name!r} holds {entry.kind}, not weights", hint="choose another name"
+                    )
+                report = save_weights(state, self._uri(entry), mode=mode, **common)
+            self._refresh(entry, description, labels, extra, edges)
+        else:
+            with self._creating(name, "weights") as slot:
+                report = save_weights(state, self._uri(slot), mode="create", **common)
+                ready = replace(slot, description=description, tags=labels)
+                self._publish(replace(ready, metadata=extra, parents=edges))
+        report.name = name
+        return report
+
+    def load_weights(
+        self,
+        name: str | Artifact,
+        into: Any = None,
+        *,
+        version: int | str | None = None,
+        only: Sequence[str] | None = None,
+        strict: str = "exact",
+        strip: Sequence[str] = (),
+        device: Any = "cpu",
+    ) -> Any:
+        """Load stored weights, into a module if one is given.
+
+        Returns:
+            ``WeightsLoad`` with ``state_dict``, ``loaded``, ``missing``, ``unexpected``,
+            ``mismatched``; see :func:`lancenb.convert.weights.load_weights`.
+
+        Raises:
+            WeightsMismatch: names or shapes disagree more than ``strict`` allows.
+            InvalidArgument: the artefact holds no weights.
+        """
+        entry = self._entry(name)
+        if entry.kind != "weights":
+            raise InvalidArgument(
+                f"{entry.name!r} holds {entry.kind}, not weights",
+                hint="dm.list(kind='weights') shows the models",
+            )
+        from lancenb.convert.weights import load_weights
+
+        dataset = self._open(entry, version)
+        return load_weights(
+            dataset, into, only=only, strict=strict, strip=tuple(strip), device=device
+        )

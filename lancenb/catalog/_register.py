@@ -1,0 +1,209 @@
+"""Registering tables that exist already; changing and renaming entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lancenb.errors import AlreadyExists, InvalidArgument, NotFound
+
+from ._edges import check_labels, check_metadata, resolve_parents
+from ._entry import DELETING, READY, Entry, event
+from ._names import check_name, now, ulid
+from ._owner import ALIVE, describe, state_of
+from ._slots import Slots
+from ._stats import content_hash, table_kind
+
+if TYPE_CHECKING:
+    from .artifact import Artifact
+
+
+class Registering(Slots):
+    """Entries without writing tables."""
+
+    def register(
+        self,
+        name: str,
+        uri: Any,
+        *,
+        kind: str | None = None,
+        description: str = "",
+        tags: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        parents: Sequence[Any] = (),
+        replace: bool = False,
+    ) -> Artifact:
+        """Give a name to a Lance table that exists already; nothing is copied.
+
+        Args:
+            name: the artefact.
+            uri: a table below the root (relative or full path) or anywhere else (full path or
+                URI); tables elsewhere are never erased by :meth:`delete`.
+            kind: ``"weights"``, ``"images"``, ``"text"``, ``"table"``; as noted in the table by
+                the converter when ``None``.
+            description: free text.
+            tags: labels.
+            metadata: JSON-able facts.
+            parents: what it was made from, see :meth:`convert`.
+            replace: let the name point at this table from now on; the table it pointed at stays
+                where it is.
+
+        Raises:
+            AlreadyExists: the name is taken, or the table has a name already.
+            NotFound: there is no table.
+
+        >>> import tempfile, pyarrow as pa, lancenb
+        >>> from lancenb.store import lance_module
+        >>> root = tempfile.mkdtemp()
+        >>> _ = lance_module().write_dataset(pa.table({"x": [1]}), root + "/mine.lance")
+        >>> lancenb.DataManager(root).register("mine", "mine.lance").rows
+        1
+        """
+        return self._register(
+            check_name(name),
+            uri,
+            {
+                "kind": kind,
+                "description": description,
+                "tags": check_labels(tags),
+                "metadata": check_metadata(metadata),
+                "parents": resolve_parents(self, parents),
+            },
+            overwrite=replace,
+        )
+
+    def _register(self, name: str, uri: Any, given: dict[str, Any], *, overwrite: bool) -> Artifact:
+        from lancenb.store import open_table
+
+        location = self._location(uri)
+        made = Entry(id=ulid(), name=name, uri=location)
+        dataset = open_table(self._uri(made), self.store)
+        if given["kind"] is None:
+            given["kind"] = table_kind(dataset)
+        made = replace(
+            made,
+            **given,
+            aliases={tag: int(facts["version"]) for tag, facts in dataset.tags.list().items()},
+            columns=tuple(dataset.schema.names),
+            content_hash=content_hash(dataset),
+            hash_version=int(dataset.version),
+        )
+        made = replace(made, history=event(made, self.actor, "registered", uri=location))
+
+        def add(entries: dict[str, Entry]) -> Entry:
+            new = made
+            for other in list(entries.values()):
+                if other.uri == location and other.name != name and other.state == READY:
+                    raise AlreadyExists(
+                        f"the table {location} has the name {other.name!r} already",
+                        hint=f"dm.rename({other.name!r}, ...) changes it",
+                    )
+                if other.name != name or other.state == DELETING:
+                    continue
+                if other.state == READY and not overwrite:
+                    raise AlreadyExists(
+                        f"the name {name!r} is taken",
+                        hint="replace=True lets it point at this table; or choose another name",
+                    )
+                if other.state == READY:
+                    history = event(other, self.actor, "replaced", uri=location, old=other.uri)
+                    new = replace(made, id=other.id, created=other.created, history=history)
+                elif state_of(other.owner) == ALIVE:
+                    raise AlreadyExists(
+                        f"{name!r} is being created by {describe(other.owner)}",
+                        hint="wait for it, or choose another name",
+                    )
+                else:
+                    entries[other.id] = replace(other, state=DELETING)
+            entries[new.id] = new
+            return new
+
+        return self._artifact(self.registry.change(add, f"register {name}"))
+
+    def _location(self, uri: Any) -> str:
+        """Return a table's address as kept: relative below the root, absolute elsewhere."""
+        text = str(getattr(uri, "uri", uri))
+        if not text.strip():
+            raise InvalidArgument("the address of the table is empty")
+        full = self.store.resolve(text)
+        if self.store.is_local and "://" not in text:
+            from pathlib import Path
+
+            relative = not Path(text).is_absolute()
+            if relative and not self.store.exists(text) and Path(text).exists():
+                full = str(Path(text).absolute())  # relative to where the user is
+        root = self.store.uri.rstrip("/") + "/"
+        if full.rstrip("/") == self.store.uri.rstrip("/") or full == self.registry.uri:
+            raise InvalidArgument(f"{text!r} is the catalogue itself, not a table in it")
+        return full.removeprefix(root).rstrip("/") if full.startswith(root) else full.rstrip("/")
+
+    def update(
+        self,
+        name: str | Artifact,
+        *,
+        description: str | None = None,
+        tags: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Artifact:
+        """Change what the catalogue says about an artefact.
+
+        Args:
+            name: the artefact.
+            description: the new text.
+            tags: the new labels, all of them.
+            metadata: facts merged into those there are; a value of ``None`` removes a key.
+        """
+        entry = self._entry(name)
+        labels = None if tags is None else check_labels(tags)
+        extra = check_metadata(metadata)
+
+        def edit(entries: dict[str, Entry]) -> Entry:
+            old = self._still(entries, entry)
+            merged = {**old.metadata, **extra}
+            new = replace(
+                old,
+                description=old.description if description is None else str(description),
+                tags=old.tags if labels is None else labels,
+                metadata={key: value for key, value in merged.items() if value is not None},
+            )
+            if new != old:
+                new = replace(new, updated=now())
+            entries[old.id] = new
+            return new
+
+        return self._artifact(self.registry.change(edit, f"update {entry.name}"))
+
+    def rename(self, name: str | Artifact, new: str) -> Artifact:
+        """Give an artefact another name; its table, versions, tags and lineage stay.
+
+        Raises:
+            AlreadyExists: the new name is taken.
+        """
+        entry = self._entry(name)
+        check_name(new)
+
+        def edit(entries: dict[str, Entry]) -> Entry:
+            old = self._still(entries, entry)
+            for other in entries.values():
+                if other.name == new and other.state != DELETING and other.id != old.id:
+                    raise AlreadyExists(f"the name {new!r} is taken", hint="choose another name")
+            history = event(old, self.actor, "renamed", old=old.name, new=new)
+            renamed = replace(old, name=new, history=history, updated=now())
+            entries[old.id] = renamed
+            for other in list(entries.values()):  # edges keep the id; the name is for people
+                if any(edge.get("id") == old.id for edge in other.parents):
+                    edges = tuple(
+                        {**edge, "name": new} if edge.get("id") == old.id else edge
+                        for edge in other.parents
+                    )
+                    entries[other.id] = replace(other, parents=edges)
+            return renamed
+
+        return self._artifact(self.registry.change(edit, f"rename {entry.name} to {new}"))
+
+    def _still(self, entries: dict[str, Entry], entry: Entry) -> Entry:
+        found = entries.get(entry.id)
+        if found is None or found.state != READY:
+            raise NotFound(f"{entry.name!r} was deleted a moment ago")
+        return found

@@ -1,0 +1,241 @@
+"""Deleting artefacts, removing old versions, compacting."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from lancenb.errors import (
+    ConfirmationRequired,
+    Conflict,
+    InvalidArgument,
+    LancenbError,
+    Protected,
+)
+
+from ._check import check
+from ._entry import DELETING, READY, Entry
+from ._leases import leases, remove
+from ._log import in_utc, tags_of
+from ._owner import ALIVE, active, describe, this_owner
+from ._slots import Slots
+from ._stats import file_sizes
+from .fsck import FsckReport
+from .results import Cleanup, Deletion, Optimized
+
+if TYPE_CHECKING:
+    from .artifact import Artifact
+
+
+class Upkeep(Slots):
+    """Getting rid of what is no longer wanted."""
+
+    def delete(
+        self,
+        name: str | Artifact,
+        *,
+        dry_run: bool = False,
+        confirm: str | None = None,
+        force: bool = False,
+    ) -> Deletion:
+        """Delete an artefact with all its versions, or say what that would free.
+
+        Tables registered from outside the root are forgotten, their files stay.
+
+        Args:
+            name: the artefact.
+            dry_run: only say what would go.
+            confirm: the name again; required to delete.
+            force: also delete what tags or dependants protect.
+
+        Returns:
+            versions, rows, bytes, tags and dependants.
+
+        Raises:
+            ConfirmationRequired: ``confirm`` is not the name.
+            Protected: it has tags, or others were made from it, and ``force`` is False.
+            Conflict: somebody is writing to it.
+        """
+        entry = self._entry(name)
+        plan = self._deletion(entry)
+        if dry_run:
+            return plan
+        if confirm != entry.name:
+            raise ConfirmationRequired(
+                f"this {repr(plan).splitlines()[0]}",
+                hint=f"dm.delete({entry.name!r}, confirm={entry.name!r}) does it; "
+                "dry_run=True tells more",
+            )
+        if not force and (plan.tags or plan.dependants):
+            reasons = []
+            if plan.tags:
+                reasons.append("tagged " + ", ".join(sorted(plan.tags)))
+            if plan.dependants:
+                reasons.append("used by " + ", ".join(plan.dependants))
+            raise Protected(
+                f"{entry.name!r} is {' and '.join(reasons)}",
+                hint="force=True deletes it nevertheless",
+            )
+        owner = this_owner(self.actor, entry.id)
+
+        def mark(state: str) -> None:
+            def edit(entries: dict[str, Entry]) -> None:
+                mine = entries.get(entry.id)
+                if mine is not None:
+                    holder = owner if state == DELETING else {}
+                    entries[entry.id] = replace(mine, state=state, owner=holder)
+
+            self.registry.change(edit, f"{state} {entry.name}")
+
+        with active(entry.id):
+            mark(DELETING)
+            held = leases(self.store, entry.id)
+            writers = [lease for lease in held if lease.state == ALIVE]
+            if writers:
+                mark(READY)
+                raise Conflict(
+                    f"{entry.name!r} is being written by {describe(writers[0].owner)}",
+                    hint="delete it when that has ended",
+                )
+            self._erase(entry)
+        for lease in held:
+            remove(self.store, lease.rel)
+        return replace(plan, dry_run=False)
+
+    def _deletion(self, entry: Entry) -> Deletion:
+        uri = self._uri(entry)
+        dependants = sorted(
+            other.name
+            for other in self._entries()
+            if other.id != entry.id and any(edge.get("id") == entry.id for edge in other.parents)
+        )
+        versions, rows, tags = 0, 0, dict(entry.aliases)
+        try:
+            head = self._open(entry)
+            versions, rows, tags = len(head.version_refs()), int(head.count_rows()), tags_of(head)
+        except LancenbError:
+            pass  # a damaged table can be deleted too
+        return Deletion(
+            name=entry.name,
+            uri=uri,
+            versions=versions,
+            rows=rows,
+            bytes=sum(file_sizes(self.store, uri).values()),
+            tags=tags,
+            dependants=tuple(dependants),
+            erased=not entry.external,
+            dry_run=True,
+        )
+
+    def cleanup(
+        self,
+        name: str | Artifact,
+        *,
+        keep: int | None = None,
+        older_than: timedelta | None = None,
+        dry_run: bool = False,
+    ) -> Cleanup:
+        """Remove old versions and the files that only they refer to.
+
+        The head and tagged versions always stay.
+
+        Args:
+            name: the artefact.
+            keep: the newest so many versions stay (10 when neither this nor ``older_than`` is
+                given).
+            older_than: only versions committed longer ago than this go.
+            dry_run: only say what would go.
+
+        Raises:
+            InvalidArgument: ``keep`` below 1, or a negative age.
+        """
+        from lancenb.store import lance_errors
+
+        if keep is None and older_than is None:
+            keep = 10
+        if keep is not None and (isinstance(keep, bool) or not isinstance(keep, int) or keep < 1):
+            raise InvalidArgument(f"keep={keep!r} is not a count of 1 or more")
+        if older_than is not None and not isinstance(older_than, timedelta):
+            raise InvalidArgument(
+                f"older_than={older_than!r} is not a timedelta", hint="timedelta(days=30)"
+            )
+        if older_than is not None and older_than < timedelta(0):
+            raise InvalidArgument("older_than is negative")
+        with self._writing(name) as entry:
+            head = self._open(entry)
+            uri = self._uri(entry)
+            with lance_errors(uri, self.store):
+                tags = tags_of(head)
+                listed = [(int(v["version"]), in_utc(v["timestamp"])) for v in head.versions()]
+                limit = datetime.now(UTC) - (older_than or timedelta(0))
+                newest = {number for number, _ in listed[-(keep or 1) :]} | {head.version}
+                old = [n for n, at in listed if n not in newest and at <= limit]
+                protected = {tag: at for tag, at in tags.items() if at in old}
+                going = [number for number in old if number not in protected.values()]
+                freed = self._clean(head, going, dry_run)
+            return Cleanup(
+                name=entry.name,
+                versions=tuple(going),
+                kept=len(listed) - len(going),
+                protected=protected,
+                bytes=freed,
+                dry_run=dry_run,
+            )
+
+    def _clean(self, head: Any, versions: list[int], dry_run: bool) -> int:
+        if not versions:
+            return 0
+        options: dict[str, Any] = {"versions": versions, "error_if_tagged_old_versions": False}
+        if dry_run:
+            return int(head.explain_cleanup_old_versions(**options).stats.bytes_removed)
+        return int(head.cleanup_old_versions(**options).bytes_removed)
+
+    def optimize(self, name: str | Artifact) -> Optimized:
+        """Compact many small fragments into few and bring indices up to date.
+
+        Rows and their values stay as they are; it is a new version. Weights are left as they were
+        written: their files are laid out for direct loading, and versions share them.
+
+        Raises:
+            Conflict: other writers kept changing the rows that were being compacted.
+        """
+        from lancenb.store import lance_errors
+
+        with self._writing(name) as entry:
+            uri = self._uri(entry)
+            before = len(self._open(entry).get_fragments())
+            if entry.kind == "weights":
+                version = int(self._open(entry).version)
+                note = "weights stay as they were written"
+                return Optimized(entry.name, before, before, version, note)
+            for attempt in range(6):
+                head = self._open(entry)
+                try:
+                    with lance_errors(uri, self.store):
+                        head.optimize.compact_files()
+                        if head.describe_indices():
+                            head.optimize.optimize_indices()
+                    break
+                except Conflict:
+                    if attempt == 5:
+                        raise
+                    time.sleep(0.05 * (attempt + 1))
+            after = self._open(entry)
+            fragments = len(after.get_fragments())
+            return Optimized(entry.name, before, fragments, int(after.version))
+
+    def fsck(self, repair: bool = False, *, grace: timedelta = timedelta(days=1)) -> FsckReport:
+        """Check the whole root: debris of killed writers, stale reservations, wrong indices.
+
+        Nothing a living writer may need is touched: what a process of this host left behind when
+        it died goes at once, anything else only when it is older than ``grace``.
+
+        Args:
+            repair: also put right what is safe to put right.
+            grace: age from which unexplained files count as debris.
+        """
+        if not isinstance(grace, timedelta) or grace < timedelta(0):
+            raise InvalidArgument(f"grace={grace!r} is not an age", hint="timedelta(hours=1)")
+        return check(self, repair=repair, grace=grace)

@@ -1,0 +1,283 @@
+"""Versions, tags, rollback and forward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lancenb.errors import AlreadyExists, InvalidArgument, TagNotFound, VersionNotFound
+
+from ._base import MESSAGE_KEY, CatalogBase
+from ._entry import Entry, event
+from ._log import ACTION, FROM, in_utc, note_of, redo_target, tags_of
+from ._names import check_tag, did_you_mean, now
+from ._stats import blob_columns, version_bytes
+from .results import Rollback, Version, Versions
+
+if TYPE_CHECKING:
+    from .artifact import Artifact
+
+
+class Versioning(CatalogBase):
+    """The past of an artefact."""
+
+    def dataset(self, name: str | Artifact, version: int | str | None = None) -> Any:
+        """Open the Lance dataset of an artefact, pinned to a version.
+
+        Args:
+            name: the artefact.
+            version: a number, a tag, or ``None`` for the head.
+
+        Raises:
+            VersionNotFound: there is no such version, or it was cleaned up.
+            TagNotFound: there is no such tag.
+        """
+        return self._open(self._entry(name), version)
+
+    def versions(self, name: str | Artifact) -> Versions:
+        """List the versions of an artefact, oldest first, with messages, tags, rows and bytes."""
+        from lancenb.store import lance_errors
+
+        entry = self._entry(name)
+        head = self._open(entry)
+        uri = self._uri(entry)
+        with lance_errors(uri, self.store):
+            listed = head.versions()
+            tags = tags_of(head)
+            notes = self._notes(entry, head, [int(v["version"]) for v in listed])
+        sizes = version_bytes(self.store, head, uri) if blob_columns(head.schema) else {}
+        out = Versions()
+        for facts, (message, properties) in zip(listed, notes, strict=True):
+            number = int(facts["version"])
+            figures: Mapping[str, Any] = facts.get("metadata") or {}
+            out.append(
+                Version(
+                    version=number,
+                    time=in_utc(facts["timestamp"]),
+                    rows=int(figures.get("total_rows", 0)),
+                    message=message,
+                    tags=tuple(sorted(tag for tag, at in tags.items() if at == number)),
+                    properties=properties,
+                    bytes=int(sizes.get(number) or figures.get("total_files_size", 0)),
+                    current=number == head.version,
+                )
+            )
+        return out
+
+    def _notes(
+        self, entry: Entry, head: Any, numbers: list[int]
+    ) -> list[tuple[str, dict[str, str]]]:
+        if self.store.is_local or len(numbers) < 8:
+            return [note_of(head, number) for number in numbers]
+        # A Lance handle serves one thread at a time: every worker has its own.
+        shares = [numbers[start::4] for start in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            found = pool.map(
+                lambda share: _notes_of(self._open(entry, head.version), share),
+                [share for share in shares if share],
+            )
+            merged = {number: note for part in found for number, note in part.items()}
+        return [merged[number] for number in numbers]
+
+    def tag(
+        self,
+        name: str | Artifact,
+        tag: str,
+        version: int | str | None = None,
+        *,
+        move: bool = True,
+    ) -> int:
+        """Point a tag (an alias such as ``"prod"``) at a version; tagged versions are kept.
+
+        Args:
+            name: the artefact.
+            tag: letters, digits, ``.``, ``_``, ``-``.
+            version: a number or another tag; the head when ``None``.
+            move: False refuses to move a tag that exists.
+
+        Returns:
+            The version it points at now.
+
+        Raises:
+            InvalidName: the tag breaks the rules; they are stated.
+            VersionNotFound: there is no such version.
+            AlreadyExists: the tag points elsewhere and ``move`` is False.
+        """
+        from lancenb.store import lance_errors
+
+        check_tag(tag)
+        with self._writing(name) as entry:
+            dataset = self._open(entry, version)
+            number = int(dataset.version)
+            with lance_errors(self._uri(entry), self.store):
+                old = tags_of(dataset).get(tag)
+                if old is not None and old != number and not move:
+                    raise AlreadyExists(
+                        f"tag {tag!r} of {entry.name!r} points at version {old}",
+                        hint="move=True moves it",
+                    )
+                if old is None:
+                    try:
+                        dataset.tags.create(tag, number)
+                    except (ValueError, OSError):
+                        old = tags_of(dataset).get(tag)
+                        if old is None:
+                            raise
+                if old is not None and old != number:
+                    dataset.tags.update(tag, number)
+            try:
+                self._open(entry, number)
+            except VersionNotFound:  # cleaned up between our look and our tag
+                dataset.tags.delete(tag)
+                raise
+            self._note_tags(entry, {"what": "tag", "tag": tag, "old": old, "new": number})
+        return number
+
+    def untag(self, name: str | Artifact, tag: str) -> None:
+        """Remove a tag; its version stays until the next clean-up.
+
+        Raises:
+            TagNotFound: there is no such tag.
+        """
+        from lancenb.store import lance_errors
+
+        with self._writing(name) as entry:
+            dataset = self._open(entry)
+            with lance_errors(self._uri(entry), self.store):
+                tags = tags_of(dataset)
+                if tag not in tags:
+                    raise TagNotFound(
+                        f"{entry.name!r} has no tag {tag!r}", hint=did_you_mean(tag, tags)
+                    )
+                dataset.tags.delete(tag)
+            self._note_tags(entry, {"what": "untag", "tag": tag, "old": tags[tag], "new": None})
+
+    def tags(self, name: str | Artifact) -> dict[str, int]:
+        """Return tags and the versions they point at, as the table itself has them."""
+        from lancenb.store import lance_errors
+
+        entry = self._entry(name)
+        dataset = self._open(entry)
+        with lance_errors(self._uri(entry), self.store):
+            return dict(sorted(tags_of(dataset).items()))
+
+    def tag_history(self, name: str | Artifact, tag: str | None = None) -> list[dict[str, Any]]:
+        """Return who moved which tag when, oldest first: ``when, who, what, tag, old, new``."""
+        moves = (e for e in self._entry(name).history if e["what"] in ("tag", "untag"))
+        return [dict(e) for e in moves if tag is None or e["tag"] == tag]
+
+    def _note_tags(self, entry: Entry, facts: dict[str, Any] | None) -> None:
+        """Bring the registry's index of tags in line with the table.
+
+        The table is read inside the change: whoever commits last has read last.
+        """
+        from lancenb.store import lance_errors
+
+        def note(entries: dict[str, Entry]) -> None:
+            mine = entries.get(entry.id)
+            if mine is None:
+                return
+            dataset = self._open(mine)
+            with lance_errors(self._uri(mine), self.store):
+                aliases = dict(sorted(tags_of(dataset).items()))
+            changed = facts is not None and facts["old"] != facts["new"]
+            history = event(mine, self.actor, **facts) if changed and facts else mine.history
+            if changed or aliases != mine.aliases:
+                new = replace(mine, aliases=aliases, history=history, updated=now())
+                entries[mine.id] = new
+
+        self.registry.change(note, f"tags of {entry.name}")
+
+    def rollback(self, name: str | Artifact, version: int | str, *, message: str = "") -> Rollback:
+        """Make an older version the head again, as a new version; nothing is lost or copied.
+
+        It can be undone (:meth:`forward`, or a rollback to ``old_head``) and works while others
+        append: their rows come before or after it, whole.
+
+        Args:
+            name: the artefact.
+            version: a number or a tag.
+            message: why; kept with the new version.
+
+        Returns:
+            ``Rollback(restored_from, old_head, new_head)``.
+
+        Raises:
+            VersionNotFound: there is no such version, or it was cleaned up.
+            TagNotFound: there is no such tag.
+            InvalidArgument: that version is the head already.
+        """
+        with self._writing(name) as entry:
+            target = int(self._open(entry, version).version)
+            if target == self._open(entry).version:
+                raise InvalidArgument(
+                    f"version {target} is the head of {entry.name!r} already",
+                    hint="dm.versions(name) lists the others",
+                )
+            return self._restore(entry, target, "rollback", message)
+
+    def forward(
+        self, name: str | Artifact, version: int | str | None = None, *, message: str = ""
+    ) -> Rollback:
+        """Undo the last rollback, or go forward to a later version.
+
+        Args:
+            name: the artefact.
+            version: where to go; ``None`` is the head before the last rollback that was not
+                undone yet.
+            message: why.
+
+        Raises:
+            InvalidArgument: there is no rollback to undo.
+            VersionNotFound: that version was cleaned up.
+        """
+        with self._writing(name) as entry:
+            if version is None:
+                target = redo_target(self._open(entry))
+                if target is None:
+                    raise InvalidArgument(
+                        f"there is no rollback of {entry.name!r} to undo",
+                        hint="give the version to go to; dm.versions(name) lists them",
+                    )
+            else:
+                target = int(self._open(entry, version).version)
+            self._open(entry, target)
+            return self._restore(entry, target, "forward", message)
+
+    def _restore(self, entry: Entry, target: int, action: str, message: str) -> Rollback:
+        from lancenb.store import lance_errors, lance_module
+
+        lance = lance_module()
+        uri = self._uri(entry)
+        with lance_errors(uri, self.store):
+            transaction = lance.Transaction(
+                self._open(entry).version,
+                lance.LanceOperation.Restore(target),
+                transaction_properties={
+                    MESSAGE_KEY: message or f"{action} to version {target}",
+                    ACTION: action,
+                    FROM: str(target),
+                    "lancenb.actor": self.actor,
+                },
+            )
+            done = lance.LanceDataset.commit(
+                uri, transaction, storage_options=self.store.storage_options
+            )
+        new = int(done.version)
+        result = Rollback(entry.name, restored_from=target, old_head=new - 1, new_head=new)
+
+        def note(entries: dict[str, Entry]) -> None:
+            mine = entries.get(entry.id)
+            if mine is not None:
+                facts = {"restored_from": target, "old_head": new - 1, "new_head": new}
+                history = event(mine, self.actor, action, **facts)
+                entries[mine.id] = replace(mine, history=history, updated=now())
+
+        self.registry.change(note, f"{action} {entry.name} to version {target}")
+        return result
+
+
+def _notes_of(dataset: Any, numbers: list[int]) -> dict[int, tuple[str, dict[str, str]]]:
+    return {number: note_of(dataset, number) for number in numbers}
