@@ -216,5 +216,10 @@ class Making(Slots):
 
         dataset = self._open(entry, version)
         return load_weights(
-            dataset, into, only=only, strict=strict, strip=tuple(strip), device=device
+            dataset,
+            into,
+            only=only,
+            strict=strict,
+            strip=strip if isinstance(strip, str) else tuple(strip),
+            device=device,
         )

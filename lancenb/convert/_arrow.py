@@ -12,10 +12,10 @@ a column without a name          ``column_<position>``, counted from 1
 string view, binary view         string, binary
 list view, large list view       list, large list
 fixed-size list of text, bytes,  list
-lists, maps, dictionaries
+lists or maps
 decimal32, decimal64             decimal128 of the same precision and scale
 run-end encoded                  its values, repeated
-dictionary of decimals and such  its values (dictionaries of text and integers are kept)
+dictionary                       its values (Lance finds its own dictionaries)
 struct without fields            bool: whether there was one
 union, calendar interval         refused, naming the column
 ===============================  ============================================================
@@ -35,13 +35,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SOURCE_NAME = b"lancenb.source_name"
-_RESERVED = {
-    "_rowid",
-    "_rowaddr",
-    "_rowoffset",
-    "_row_created_at_version",
-    "_row_last_updated_at_version",
-}
+_RESERVED = frozenset(
+    ("_rowid", "_rowaddr", "_rowoffset", "_row_created_at_version", "_row_last_updated_at_version")
+)
 _Convert = Callable[[Any], Any]
 
 
@@ -98,10 +94,8 @@ def storable(
 
 def _metadata(schema: pa.Schema, names: list[str]) -> dict[bytes, bytes] | None:
     """Keep schema metadata, except what describes columns that were renamed."""
-    kept = {k: v for k, v in (schema.metadata or {}).items() if k != b"ARROW:schema"}
-    if names != schema.names:
-        kept.pop(b"pandas", None)
-    return kept or None
+    drop = (b"ARROW:schema",) if names == schema.names else (b"ARROW:schema", b"pandas")
+    return {k: v for k, v in (schema.metadata or {}).items() if k not in drop} or None
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
@@ -141,12 +135,10 @@ def _rule(kind: pa.DataType, what: str) -> _Rule:
     if t.is_binary_view(kind):
         return _cast(pa.binary())
     if t.is_run_end_encoded(kind):
-        return _then(lambda a: pa.compute.run_end_decode(a), kind.value_type, what)
+        return _then(_decode_runs, kind.value_type, what)
     if t.is_dictionary(kind):
-        value = kind.value_type
-        if t.is_string(value) or t.is_large_string(value) or t.is_integer(value):
-            return _Rule(kind)
-        return _then(lambda a: a.dictionary_decode(), value, what)
+        # Lance joins the dictionaries of all batches; narrow indices overflow unreadably then.
+        return _then(lambda a: a.dictionary_decode(), kind.value_type, what)
     if t.is_union(kind) or t.is_interval(kind):
         raise UnsupportedFormat(
             f"{what} has the type {kind}, which Lance cannot store",
@@ -154,10 +146,9 @@ def _rule(kind: pa.DataType, what: str) -> _Rule:
         )
     if t.is_struct(kind):
         return _struct_rule(kind, what)
-    if t.is_list_view(kind):
-        return _then(_from_view, pa.list_(kind.value_field), what)
-    if t.is_large_list_view(kind):
-        return _then(_from_view, pa.large_list(kind.value_field), what)
+    if t.is_list_view(kind) or t.is_large_list_view(kind):
+        build = pa.list_ if t.is_list_view(kind) else pa.large_list
+        return _then(_from_view, build(kind.value_field), what)
     if t.is_list(kind) or t.is_large_list(kind) or t.is_fixed_size_list(kind):
         return _list_rule(kind, what)
     if t.is_map(kind):
@@ -204,11 +195,18 @@ def _struct_rule(kind: Any, what: str) -> _Rule:
     return _Rule(pa.struct(fields), convert)
 
 
+def _decode_runs(array: Any) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.run_end_decode(array)
+
+
 def _presence(array: Any) -> Any:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     yes = pa.repeat(pa.scalar(True), len(array))
-    return pa.compute.if_else(array.is_valid(), yes, pa.scalar(None, pa.bool_()))
+    return pc.if_else(array.is_valid(), yes, pa.scalar(None, pa.bool_()))
 
 
 def _list_rule(kind: Any, what: str) -> _Rule:
@@ -251,18 +249,19 @@ def _varies(kind: pa.DataType) -> bool:
     """Whether Lance cannot store fixed-size lists of this type."""
     import pyarrow.types as t
 
-    checks = (t.is_string, t.is_large_string, t.is_binary, t.is_large_binary, t.is_dictionary)
+    texts = (t.is_string, t.is_large_string, t.is_binary, t.is_large_binary)
     lists = (t.is_list, t.is_large_list, t.is_map)
-    return any(check(kind) for check in checks + lists)
+    return any(check(kind) for check in texts + lists)
 
 
 def _from_view(array: Any) -> Any:
     """Lay the values of a list view out one after the other."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.types as t
 
-    sizes = pa.compute.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
+    sizes = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
     large = t.is_large_list_view(array.type)
     offsets = np.zeros(len(sizes) + 1, np.int64 if large else np.int32)
     np.cumsum(sizes, out=offsets[1:])

@@ -121,4 +121,6 @@ def _looks_like_json(head: bytes) -> bool:
     except json.JSONDecodeError as error:
         # A long document is cut by our 4 KB look: an error at the very end is no error.
         return error.pos >= len(text) - 8 or len(head) >= 4096
+    except RecursionError:
+        return True
     return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import AlreadyExists, Conflict
@@ -50,8 +50,14 @@ def write_plan(
     if store is not None:
         store.require_writable()
     tracker = Tracker(progress, cancel, total_rows=plan.total_rows, total_bytes=plan.total_bytes)
-    facts = {**plan.properties, **dict(lineage or {})}
-    properties = _properties(plan, mode, converter, facts, message)
+
+    def facts() -> dict[str, Any]:
+        # Hashes of the files are known only after they were streamed, so this is asked late.
+        return {**plan.properties, **dict(lineage or {})}
+
+    def properties() -> dict[str, str]:
+        return _properties(plan, mode, converter, facts(), message)
+
     try:
         plan.schema = _stamp(plan)
         if mode == "append" and existing is not None:
@@ -59,7 +65,7 @@ def write_plan(
         tracker.enter("write")
         if plan.commit is not None:
             version, rows, nbytes = plan.commit(
-                plan, full, existing, mode, store, properties, tracker
+                plan, full, existing, mode, store, properties(), tracker
             )
         else:
             version, rows, nbytes = _write(plan, full, existing, mode, store, properties, tracker)
@@ -78,7 +84,7 @@ def write_plan(
         kind=plan.kind,
         converter=converter,
         mode=mode,
-        lineage=facts,
+        lineage=facts(),
     )
 
 
@@ -88,14 +94,14 @@ def _write(
     existing: Existing | None,
     mode: str,
     store: Store | None,
-    properties: dict[str, str],
+    properties: Callable[[], dict[str, str]],
     tracker: Tracker,
 ) -> tuple[int, int, int]:
     fragments: list[Any] = []
     try:
         fragments = write_fragments(plan, uri, existing, store, tracker)
         tracker.enter("commit")
-        version = commit(plan, uri, existing, mode, store, fragments, properties)
+        version = commit(plan, uri, existing, mode, store, fragments, properties())
     except BaseException:
         remove_uncommitted(uri, store, fragments)
         raise

@@ -219,7 +219,8 @@ def test_bad_files_are_named_and_leave_nothing(
         lancenb.convert(path, tmp_path / "t.lance")
     assert path.name in caught.value.message
     assert not (tmp_path / "t.lance").exists()
-    assert not list(tmp_path.parent.parent.rglob("lancenb_slip*"))
+    for folder in (Path.cwd(), Path("/tmp"), tmp_path, *tmp_path.parents[:4]):
+        assert not list(folder.glob("lancenb_slip*"))
 
 
 @pytest.mark.parametrize("row", _cases(COVERED, "either"))
@@ -228,12 +229,10 @@ def test_disputed_files_give_rows_or_a_typed_error(
 ) -> None:
     path = shared_data / row["path"]
     try:
-        report = lancenb.convert(path, tmp_path / "t.lance")
+        named = lancenb.convert(path, tmp_path / "t.lance").rows >= 0
     except LancenbError as error:
-        assert path.name in error.message
-        assert not (tmp_path / "t.lance").exists()
-    else:
-        assert report.rows >= 0
+        named = path.name in error.message and not (tmp_path / "t.lance").exists()
+    assert named
 
 
 @pytest.mark.parametrize("row", _cases(COVERED, "error"))

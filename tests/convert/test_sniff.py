@@ -69,6 +69,7 @@ def parquet_bytes(table):
         ("a.json", '[{"a":1}]', "text"),
         ("a.jsonl", '{"a":1}\n', "text"),
         ("noname_json", '{"a":1}', "text"),
+        ("deep.json", "[" * 100_000, "text"),
         ("utf16.txt", "héllo".encode("utf-16"), "text"),
         ("nul.csv", b"a,b,c\n1,2\0,3\n", "text"),
         ("a.parquet", parquet_bytes(pa.table({"x": [1]})), "table"),
