@@ -18,6 +18,7 @@ from lancenb.progress import CancelToken, ProgressCallback, Tracker
 
 from ._base import ConvertReport, Existing, Plan, StaleLabels, resolve_uri, storage_options
 from ._cleanup import remove_uncommitted
+from ._extend import check_same_fields, extend
 from ._schema import check_append
 
 if TYPE_CHECKING:
@@ -179,11 +180,11 @@ def commit(
         )
     if plan.schema_metadata_updates:
         return commit_retrying(
-            uri, store, lambda head: _extend(head, existing, plan, fragments, operation), properties
+            uri, store, lambda head: extend(head, existing, plan, fragments, operation), properties
         )
 
     def append(head: Any) -> Any:
-        _check_same_fields(head, existing)
+        check_same_fields(head, existing)
         return operation.Append(fragments)
 
     return commit_retrying(uri, store, append, properties)
@@ -240,45 +241,6 @@ def commit_retrying(uri: str, store: Store | None, make: Any, properties: dict[s
         f"{uri} was changed by other writers {_RETRIES} times in a row",
         hint="nothing was lost; run it again when fewer writers are busy",
     )
-
-
-def _extend(head: Any, existing: Existing, plan: Plan, fragments: list[Any], operation: Any) -> Any:
-    """Append fragments and new schema metadata in one commit, if the metadata is still as read."""
-    from lance.schema import LanceSchema
-
-    updates = plan.schema_metadata_updates or {}
-    before, now = existing.schema.metadata or {}, head.schema.metadata or {}
-    if any(before.get(key.encode()) != now.get(key.encode()) for key in updates):
-        raise StaleLabels(f"the classes of {existing.uri} changed while new rows were read")
-    _check_same_fields(head, existing)
-    encoded = {key.encode(): value.encode() for key, value in updates.items()}
-    schema = LanceSchema.from_pyarrow(head.schema.with_metadata({**now, **encoded}))
-    if _field_ids(schema) != _field_ids(head.lance_schema):
-        raise Conflict(
-            f"columns were dropped from {existing.uri}, so its classes cannot grow in place",
-            hint='convert everything again with mode="overwrite"',
-        )
-    kept = [fragment.metadata for fragment in head.get_fragments()]
-    start = 1 + max((fragment.id for fragment in kept), default=-1)
-    for offset, fragment in enumerate(fragments):
-        fragment.id = start + offset
-    return operation.Merge(kept + fragments, schema)
-
-
-def _field_ids(schema: Any) -> list[int]:
-    def walk(field: Any) -> list[int]:
-        return [field.id(), *(i for child in field.children() for i in walk(child))]
-
-    return [i for field in schema.fields() for i in walk(field)]
-
-
-def _check_same_fields(head: Any, existing: Existing) -> None:
-    """Refuse to append files written for columns that were replaced meanwhile."""
-    if not head.schema.equals(existing.schema, check_metadata=False):
-        raise Conflict(
-            f"the columns of {existing.uri} were changed by another writer",
-            hint="nothing was written; run it again",
-        )
 
 
 def _stamp(plan: Plan) -> pa.Schema:
