@@ -7,6 +7,7 @@ which can also be used by themselves: ``TensorConverter``, ``PngConverter``, ``T
 
 from __future__ import annotations
 
+import inspect
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -57,3 +58,5 @@ class _CallableModule(ModuleType):
 
 
 sys.modules[__name__].__class__ = _CallableModule
+# without this, help and Shift-Tab swallow the first argument
+__signature__ = inspect.signature(convert)

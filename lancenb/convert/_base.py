@@ -1,14 +1,15 @@
-"""What every converter shares: the plan it hands over, the report it gives back."""
+"""What every converter shares: the plan it hands over, the modes, what is there already."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lancenb.errors import AlreadyExists, ArtifactNotFound, Conflict, InvalidArgument
+
+from ._report import ConvertReport
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,78 +72,6 @@ class Plan:
     schema_metadata_updates: dict[str, str] | None = None
     commit: Callable[..., tuple[int, int, int]] | None = None
     on_close: Callable[[], None] | None = None
-
-
-@dataclass
-class ConvertReport:
-    """What a conversion made.
-
-    Attributes:
-        uri: the Lance table.
-        version: the version this conversion committed.
-        rows: rows it added (tensors, for weights).
-        bytes: payload bytes it read and stored, before encoding.
-        seconds: wall time.
-        skipped: ``(item, reason)`` for everything left out.
-        schema: Arrow schema of the table.
-        kind: ``"weights"``, ``"images"``, ``"text"`` or ``"table"``.
-        converter: class name of the converter.
-        mode: ``"create"``, ``"overwrite"`` or ``"append"``.
-        name: name in the catalogue, when converted through one.
-        lineage: where the rows came from, as stored with the version.
-    """
-
-    uri: str
-    version: int
-    rows: int
-    bytes: int
-    seconds: float
-    skipped: list[tuple[str, str]]
-    schema: pa.Schema
-    kind: str
-    converter: str
-    mode: str
-    name: str | None = None
-    lineage: dict[str, Any] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        label = self.name or self.uri
-        text = (
-            f"<ConvertReport {label} v{self.version}: {self.rows:,} {_unit(self.kind)}, "
-            f"{self.bytes / 1e6:,.2f} MB in {self.seconds:.2f} s"
-        )
-        if self.skipped:
-            text += f", {len(self.skipped)} skipped"
-        return text + ">"
-
-    def _repr_html_(self) -> str:
-        rows = [
-            ("table", self.name or self.uri),
-            ("version", str(self.version)),
-            (_unit(self.kind), f"{self.rows:,}"),
-            ("payload", f"{self.bytes / 1e6:,.2f} MB in {self.seconds:.2f} s"),
-            ("columns", ", ".join(f.name for f in self.schema)),
-        ]
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{escape(key)}</th>"
-            f"<td style='text-align:left'>{escape(value)}</td></tr>"
-            for key, value in rows
-        )
-        html = f"<table>{cells}</table>"
-        if self.skipped:
-            items = "".join(
-                f"<li><code>{escape(item)}</code>: {escape(reason)}</li>"
-                for item, reason in self.skipped[:50]
-            )
-            more = len(self.skipped) - 50
-            tail = f"<li>… and {more:,} more</li>" if more > 0 else ""
-            title = f"<summary>{len(self.skipped):,} skipped</summary>"
-            html += f"<details>{title}<ul>{items}{tail}</ul></details>"
-        return html
-
-
-def _unit(kind: str) -> str:
-    return {"weights": "tensors", "images": "images"}.get(kind, "rows")
 
 
 class StaleLabels(Conflict):

@@ -15,20 +15,27 @@ if TYPE_CHECKING:
     from lancenb.store import Store
 
 
-def remove_uncommitted(uri: str, store: Store | None, fragments: list[Any]) -> None:
-    """Remove the data files (and blob sidecars) of fragments that no version refers to."""
+def remove_uncommitted(
+    uri: str, store: Store | None, fragments: list[Any], *, fresh: bool = False
+) -> None:
+    """Remove the data files (and blob sidecars) of fragments that no version refers to.
+
+    Empty folders go only if the table is ``fresh`` (has no version yet): in an older one another
+    writer may just have made them.
+    """
     for fragment in fragments:
         for file in fragment.files:
             stem = file.path.removesuffix(".lance")
             for path in (f"{uri}/data/{stem}", f"{uri}/data/{file.path}"):
                 with contextlib.suppress(Exception):
-                    _remove(path, store)
-    if "://" not in uri:
+                    remove_path(path, store)
+    if fresh and "://" not in uri:
         _prune(os.path.join(uri, "data"))
         _prune(uri)
 
 
-def _remove(uri: str, store: Store | None) -> None:
+def remove_path(uri: str, store: Store | None) -> None:
+    """Remove one file or folder, on disk or in a bucket."""
     if "://" not in uri:
         if os.path.isdir(uri):
             shutil.rmtree(uri)

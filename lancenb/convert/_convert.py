@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from lancenb.store import Store
 
 KINDS = ("weights", "images", "text", "table")
+# what every conversion takes, here or through a catalogue
+_COMMON = ("mode", "kind", "progress", "cancel", "message", "lineage", "store", "manager")
+_COMMON += ("tags", "description")
 
 
 def converter_class(kind: str) -> type[Converter]:
@@ -35,7 +39,10 @@ def converter_class(kind: str) -> type[Converter]:
         from .tables import ParquetConverter
 
         return ParquetConverter
-    raise InvalidArgument(f"kind={kind!r} is not one of {', '.join(KINDS)}")
+    raise InvalidArgument(
+        f"kind={kind!r} is not one of {', '.join(KINDS)}",
+        hint="leave it out, and the content decides",
+    )
 
 
 def make_converter(source: Any, kind: str | None = None, **options: Any) -> Converter:
@@ -51,9 +58,11 @@ def make_converter(source: Any, kind: str | None = None, **options: Any) -> Conv
     known = [p for p in inspect.signature(cls).parameters if p != "self"]
     for name in options:
         if name not in known:
+            near = difflib.get_close_matches(name.lower(), [*known, *_COMMON], 1, 0.6)
+            meant = f"did you mean {near[0]}? " if near else ""
             raise UnknownOption(
-                f"{cls.__name__} has no option {name!r}",
-                hint=f"for {chosen} the options are: {', '.join(known)}",
+                f"converting {chosen} has no option {name!r}",
+                hint=f"{meant}{cls.__name__} takes: {', '.join(known)}",
             )
     return cls(**options)
 

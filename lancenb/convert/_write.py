@@ -104,7 +104,7 @@ def _write(
         tracker.enter("commit")
         version = commit(plan, uri, existing, mode, store, fragments, properties())
     except BaseException:
-        remove_uncommitted(uri, store, fragments)
+        remove_uncommitted(uri, store, fragments, fresh=existing is None)
         raise
     return version, sum(f.physical_rows for f in fragments), tracker.bytes
 

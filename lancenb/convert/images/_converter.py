@@ -94,7 +94,10 @@ class PngConverter(Converter):
     ):
         check_verify(verify)
         if on_error not in ON_ERROR:
-            raise InvalidArgument(f"on_error={on_error!r} is not one of {', '.join(ON_ERROR)}")
+            raise InvalidArgument(
+                f"on_error={on_error!r} is not one of {', '.join(ON_ERROR)}",
+                hint="skip damaged images and list them, or raise at the first",
+            )
         if reencode not in (None, "png"):
             raise InvalidArgument(
                 f"reencode={reencode!r} is not known", hint='leave it out, or use reencode="png"'

@@ -53,7 +53,10 @@ def inspect(data: memoryview, *, verify: str = "auto", max_pixels: int) -> Heade
 def check_verify(verify: str) -> None:
     """Raise for an unknown ``verify``."""
     if verify not in VERIFY:
-        raise InvalidArgument(f"verify={verify!r} is not one of {', '.join(VERIFY)}")
+        raise InvalidArgument(
+            f"verify={verify!r} is not one of {', '.join(VERIFY)}",
+            hint='"full" decodes every image, "header" only reads headers, "auto" is the default',
+        )
 
 
 def not_a_picture(start: bytes, data: memoryview | bytes) -> Refusal | None:
@@ -73,7 +76,7 @@ def not_a_picture(start: bytes, data: memoryview | bytes) -> Refusal | None:
         )
     if start[4:8] == b"ftyp" and bytes(data[8:12]) in (b"heic", b"heix", b"heim", b"hevc"):
         return Refusal(
-            "a HEIF picture, which the decoder cannot read",
+            "a HEIF image, which the decoder cannot read",
             UnsupportedFormat,
             "export it as JPEG or PNG first",
         )
