@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import Cancelled
+from .errors import Cancelled, InvalidArgument
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,12 @@ class Tracker:
         total_bytes: int | None = None,
         per_second: float = 5.0,
     ):
+        if not (progress is None or isinstance(progress, bool) or callable(progress)):
+            raise InvalidArgument(
+                f"progress={progress!r:.60} is no function", hint="True gives a text bar"
+            )
+        if cancel is not None and not isinstance(cancel, CancelToken):
+            raise InvalidArgument(f"cancel={cancel!r:.60} is no CancelToken")
         self._callback = _text_bar() if progress is True else (progress or None)
         self._cancel = cancel
         self._gap = 1.0 / per_second

@@ -23,6 +23,11 @@ class Job(Generic[T]):
         on_done: called in the worker thread once, with the finished job.
 
     ``result`` re-raises what the work raised, so that a failure in a thread is never silent.
+
+    A conversion that leaves the notebook free, and can be stopped::
+
+        job = lnb.Job(lambda **more: dm.convert("photos", "photos", **more), name="photos")
+        job             # state and progress; job.cancel() stops it, job.result() waits for it
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import __version__
 from . import errors as e
+from ._shell import in_shell_words
 from .errors import InvalidArgument, LancenbError, NotFound
 
 _USAGE_ERRORS = (InvalidArgument, NotFound, e.AlreadyExists, e.ConfirmationRequired, e.Protected)
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LancenbError as error:
         if args.debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_shell_words(str(error))}", file=sys.stderr)
         return 2 if isinstance(error, _USAGE_ERRORS) else 1
     except Exception as error:
         if args.debug:
@@ -146,9 +147,10 @@ def _store(args: argparse.Namespace) -> Any:
 
     root, options = args.root, {}
     if args.s3_endpoint or args.bucket:
-        if not args.bucket:
-            raise InvalidArgument("--s3-endpoint needs --bucket", hint="and --prefix, if any")
-        root = f"s3://{args.bucket}/{args.prefix}".rstrip("/")
+        if args.bucket:
+            root = f"s3://{args.bucket}/{args.prefix}".rstrip("/")
+        elif not root.startswith("s3://"):
+            raise InvalidArgument("--s3-endpoint needs --bucket", hint="or --root s3://bucket/...")
     if root.startswith("s3://"):
         options = {"endpoint": args.s3_endpoint, "access_key": args.aws_access_key}
         options |= {"secret_key": args.aws_secret_key, "region": args.aws_region}
@@ -192,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     plain = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="lancenb", formatter_class=plain,
-        description="Model weights and data sets as versioned Lance tables.",
+        description="Model weights and datasets as versioned Lance tables.",
         epilog="start with: lancenb demo\nhelp on a command: lancenb COMMAND --help",
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"lancenb {__version__}")
@@ -205,10 +207,10 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--root", default=root, help="folder or s3:// (default: %(default)s)")
     where.add_argument("--s3-endpoint", metavar="URL", help="such as http://localhost:9000")
     where.add_argument("--bucket", metavar="NAME", help="with --prefix: s3://bucket/prefix")
-    where.add_argument("--prefix", metavar="PATH", default="")
+    where.add_argument("--prefix", metavar="PATH", default="", help="with --bucket")
     where.add_argument("--aws-access-key", metavar="KEY", help="or AWS_ACCESS_KEY_ID")
     where.add_argument("--aws-secret-key", metavar="SECRET", help="or AWS_SECRET_ACCESS_KEY")
-    where.add_argument("--aws-region", metavar="REGION")
+    where.add_argument("--aws-region", metavar="REGION", help="default: us-east-1 with an endpoint")
 
     def add(
         name: str, summary: str, run: Any, *words: tuple[str, dict[str, Any]], example: str,
@@ -229,58 +231,70 @@ def _parser() -> argparse.ArgumentParser:
     kinds = ("weights", "images", "text", "table")
     kind = ("--kind", {"choices": kinds, "help": "what it holds"})
     flag = {"action": "store_true"}
-    count = {"type": int, "metavar": "N"}
+    limit = ("--limit", {"type": int, "metavar": "N", "help": "at most so many"})
+    where_sql = ("--where", {"metavar": "SQL", "help": 'such as "label = 3"'})
+    message = ("--message", {"default": "", "help": "stored with the version"})
+    tagged = ("--tag", {"help": "only artefacts with this tag"})
 
     demo = add("demo", "walk the whole road once: data, weights, training, versions, rollback",
                _demo, example=EXAMPLES, parent=debug)  # fmt: skip
     add_arguments(demo)
-    add("download", "bring a model or data set to this machine", _download,
+    add("download", "bring a model or dataset to this machine", _download,
         ("spec", {"help": "hf:dataset:ID, hf:model:ID, https://..., cifar10, synthetic, ..."}),
-        ("--to", {"metavar": "PATH"}), ("--split", {}), ("--limit", count), ("--revision", {}),
-        ("--sha256", {"metavar": "HEX"}), ("--cache", {"metavar": "FOLDER"}), ("--offline", flag),
+        ("--to", {"metavar": "PATH", "help": "put it here (default: only in the cache)"}),
+        ("--split", {"help": "split of a dataset"}), limit,
+        ("--revision", {"help": "branch, tag or commit of a repository"}),
+        ("--sha256", {"metavar": "HEX", "help": "expected digest of an address"}),
+        ("--cache", {"metavar": "FOLDER", "help": "cache root (or LANCENB_CACHE)"}),
+        ("--offline", {**flag, "help": "use the cache only"}),
         example="synthetic --split train --limit 500", parent=debug)  # fmt: skip
     add("convert", "convert files to an artefact of the store, or to a table at a path", _convert,
         ("source", {"nargs": "+", "help": "file, folder, pattern or archive"}),
         ("name", {"help": "name in the catalogue, or a path such as ./flowers.lance"}),
-        ("--mode", {"choices": ("create", "overwrite", "append"), "default": "create"}), kind,
-        ("--description", {"default": ""}),
-        ("--message", {"default": "", "help": "stored with the version"}),
-        ("--tag", {"action": "append", "default": [], "help": "label of the artefact"}),
+        ("--mode", {"choices": ("create", "overwrite", "append"), "default": "create",
+                    "help": "overwrite and append make a next version (default: create)"}), kind,
+        ("--description", {"default": "", "help": "stored with the artefact"}), message,
+        ("--tag", {"action": "append", "default": [], "help": "tag of the artefact"}),
         ("-o|--option", {"action": "append", "default": [], "metavar": "NAME=VALUE",
                          "help": "option of the converter"}),
         example="./photos flowers --mode append -o on_error=raise")  # fmt: skip
     add("ls", "list artefacts", _show(lambda dm, a: dm.list(kind=a.kind, tag=a.tag)), kind,
-        ("--tag", {}), example="--kind weights")  # fmt: skip
+        tagged, example="--kind weights")  # fmt: skip
     add("show", "all facts about an artefact", _show(lambda dm, a: dm[a.name]), artefact,
         example="resnet18")  # fmt: skip
     add("versions", "list the versions of an artefact", _show(lambda dm, a: dm.versions(a.name)),
         artefact, example="resnet18")  # fmt: skip
     add("search", "search the catalogue", _show(lambda dm, a: dm.search(
         " ".join(a.text) or None, where=a.where, kind=a.kind, tag=a.tag, limit=a.limit)),
-        ("text", {"nargs": "*", "help": "words"}), ("--where", {"metavar": "SQL"}), kind,
-        ("--tag", {}), ("--limit", {**count, "default": 100}),
+        ("text", {"nargs": "*", "help": "words of name, description or tags"}), where_sql, kind,
+        tagged, (limit[0], {**limit[1], "default": 100}),
         example="cifar --where \"kind = 'images' AND rows > 100\"")  # fmt: skip
-    add("rows", "find rows of an artefact", _rows, artefact, ("--where", {"metavar": "SQL"}),
-        ("--columns", {"metavar": "A,B"}), ("--limit", {**count, "default": 20}),
-        ("--order", {"metavar": "COLUMN"}), version,
+    add("rows", "find rows of an artefact", _rows, artefact, where_sql,
+        ("--columns", {"metavar": "A,B", "help": "only these"}), (limit[0], {**limit[1],
+        "default": 20}), ("--order", {"metavar": "COLUMN", "help": "sort by it"}), version,
         example="cifar10-train --where 'label = 3' --columns path,label")  # fmt: skip
     add("preview", "look at the content of an artefact",
         _show(lambda dm, a: dm[a.name].preview(version=_version(a.version))), artefact, version,
         example="cifar10-train")  # fmt: skip
     add("diff", "compare two versions", _show(lambda dm, a: dm.diff(
-        a.name, _version(a.v1), _version(a.v2))), artefact, ("v1", {}), ("v2", {"nargs": "?"}),
+        a.name, _version(a.v1), _version(a.v2))), artefact,
+        ("v1", {"help": "version or tag"}), ("v2", {"nargs": "?", "help": "default: the head"}),
         example="resnet18 1 2")  # fmt: skip
     add("lineage", "what an artefact was made from, and what from it",
         _show(lambda dm, a: dm.lineage(a.name)), artefact, example="resnet18")  # fmt: skip
-    add("rollback", "make an older version the head again", _show(lambda dm, a: dm.rollback(
-        a.name, _version(a.version), message=a.message)), artefact, ("version", {}),
-        ("--message", {"default": ""}), example="resnet18 1")  # fmt: skip
+    add("rollback", "make an older version the head again", _show(lambda dm, a: in_shell_words(str(
+        dm.rollback(a.name, _version(a.version), message=a.message)))), artefact,
+        ("version", {"help": "version number or tag to go back to"}), message,
+        example="resnet18 1")  # fmt: skip
     add("tag", "set, move, delete or list tags of versions", _tag, artefact,
-        ("tag", {"nargs": "?"}), version, ("--delete", flag),
+        ("tag", {"nargs": "?", "help": "tag to set; without it all are listed"}), version,
+        ("--delete", {**flag, "help": "delete the tag, not the version"}),
         example="resnet18 prod --version 2")  # fmt: skip
     add("delete", "delete an artefact with all its versions", _delete, artefact,
-        ("--dry-run", flag), ("--confirm", {"metavar": "NAME", "help": "the name again"}),
-        ("--force", flag), example="old-set --dry-run")  # fmt: skip
-    add("fsck", "look for debris and damage, or repair it", _fsck, ("--repair", flag),
-        example="--repair")  # fmt: skip
+        ("--dry-run", {**flag, "help": "only say what would go"}),
+        ("--confirm", {"metavar": "NAME", "help": "the name again"}),
+        ("--force", {**flag, "help": "even if tags protect it"}),
+        example="old-set --dry-run")  # fmt: skip
+    add("fsck", "look for debris and damage, or repair it", _fsck,
+        ("--repair", {**flag, "help": "mend what is found"}), example="--repair")  # fmt: skip
     return parser

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import lancenb
-from lancenb.cli import main
+from lancenb.cli import _parser, main
 from tests.data.tables import image_table, pattern, png
 
 
@@ -65,6 +65,14 @@ def test_version_and_help(run):
         assert "example" in out
 
 
+def test_every_word_of_every_command_has_help():
+    found = [action.choices for action in _parser()._actions if action.dest == "==SUPPRESS=="]
+    commands = next(iter(found))
+    assert isinstance(commands, dict)
+    for name, command in commands.items():
+        assert [a.dest for a in command._actions if not a.help] == [], name
+
+
 def test_demo_help_shows_the_sixteen_parameters(run):
     out = run("demo", "--help")[1]
     for flag in (
@@ -88,6 +96,7 @@ def test_convert_ls_show(run, photos, tmp_path):
     status, out, err = run("convert", str(photos), "shapes", "--root", root)
     assert status == 2
     assert "shapes" in err
+    assert "use --mode overwrite" in err
     assert "Traceback" not in err
     status, out, _ = run(
         "convert",
@@ -123,6 +132,7 @@ def test_versions_diff_rollback_tag(run, root):
     assert run("diff", "model", "prod", "1", "--root", root)[0] == 0
     out = run("rollback", "model", "1", "--root", root)[1]
     assert "version 3 is now what version 1 was" in out
+    assert "undo: lancenb rollback model 2" in out
     assert run("tag", "model", "--root", root)[1] == "prod  version 2\n"
     assert run("tag", "model", "prod", "--delete", "--root", root)[1] == ""
 
@@ -145,7 +155,7 @@ def test_delete_asks_and_fsck(run, root, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     status, _, err = run("delete", "model", "--root", root)
     assert status == 2
-    assert "hint" in err
+    assert "hint: lancenb delete model --confirm model does it; --dry-run" in err
     assert run("delete", "model", "--confirm", "model", "--root", root)[0] == 0
     assert "model" not in run("ls", "--root", root)[1]
     assert run("fsck", "--root", root)[0] == 0

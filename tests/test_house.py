@@ -76,6 +76,11 @@ print([name for name in {HEAVY!r} if name in sys.modules])
     assert run_python(code).strip() == "[]"
 
 
+def test_completion_offers_only_what_is_meant_for_use():
+    package = importlib.import_module("lancenb")
+    assert set(dir(package)) == {*package.__all__, "__version__", "progress"}
+
+
 def test_every_public_name_resolves():
     package = importlib.import_module("lancenb")
     assert len(set(package.__all__)) == len(package.__all__)

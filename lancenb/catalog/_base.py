@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lancenb.errors import ArtifactNotFound, InvalidArgument, NotFound
 
+from ._edges import check_text
 from ._entry import READY, Entry
 from ._leases import writing
 from ._names import check_name, did_you_mean
@@ -39,7 +40,7 @@ class CatalogBase:
         from lancenb.store import Store
 
         self.store: Store = Store.of(root, **store_options)
-        self.actor = actor or default_actor()
+        self.actor = check_text(actor, "actor") if actor else default_actor()
         self.registry = Registry(self.store, self.actor)
 
     def _uri(self, entry: Entry) -> str:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, cast
 from lancenb.errors import LancenbError, NotFound, StoreError
 
 from ._debris import remove_file, store_of
-from ._entry import DELETING, PENDING, Entry
+from ._entry import DELETING, PENDING, READY, Entry
 from ._leases import FOLDER, Lease, leases, remove
 from ._log import tags_of
 from ._names import TABLE_DIRECTORY
-from ._owner import ALIVE, DEAD, describe, mark_is_dead, state_of
+from ._owner import ALIVE, DEAD, describe, mark_is_dead, moment, state_of
 from ._registry import LEASE_KEY, TABLE
 from .fsck import FsckReport, Problem
 
@@ -113,8 +113,24 @@ class _Check:
             if self.repair:
                 self.manager._note_tags(entry, None)
                 problem.repaired = True
+        if not busy:
+            self._facts(entry, head)
         if not entry.external:
             self._uncommitted(entry.id, entry.name, uri)
+
+    def _facts(self, entry: Entry, head: Any) -> None:
+        """Find what a writer that was killed after its commit had no time to note."""
+        known = self.manager.registry.read().entries.get(entry.id)
+        if known is None or known.state != READY or known.columns == tuple(head.schema.names):
+            return
+        problem = self._add(
+            "stale_entry",
+            entry.name,
+            f"the catalogue knows other columns than version {head.version}",
+        )
+        if self.repair:
+            self.manager._refresh(known, "", (), {}, ())
+            problem.repaired = True
 
     def _registry(self) -> None:
         if self.store.exists(TABLE):
@@ -243,11 +259,8 @@ class _Check:
 
 
 def _begun(lease: Lease) -> datetime:
-    try:
-        since = datetime.fromisoformat(str(lease.owner.get("since")))
-    except ValueError:
-        return datetime.max.replace(tzinfo=UTC)
-    return since - timedelta(seconds=5)
+    since = moment(lease.owner.get("since"))
+    return since - timedelta(seconds=5) if since else datetime.max.replace(tzinfo=UTC)
 
 
 def _belongs(path: str, tracked: set[str]) -> bool:

@@ -8,8 +8,42 @@ from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import InvalidArgument
 
+from ._origins import clean
+
 if TYPE_CHECKING:
     from ._base import CatalogBase
+
+
+MAX_DEPTH = 100
+
+
+def check_text(value: object, what: str) -> str:
+    """Return ``value`` if it is text that can be stored.
+
+    Raises:
+        InvalidArgument: no text, or half of a surrogate pair in it.
+    """
+    if not isinstance(value, str):
+        raise InvalidArgument(f"the {what} is text, not {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"the {what} {value[:60]!r} is not valid Unicode") from None
+    return value
+
+
+def check_lineage(lineage: Any) -> dict[str, Any]:
+    """Return further facts on the origin of a version, without credentials.
+
+    Raises:
+        InvalidArgument: not a mapping with text keys.
+    """
+    if lineage is None:
+        return {}
+    if not isinstance(lineage, Mapping) or not all(isinstance(key, str) for key in lineage):
+        raise InvalidArgument("lineage is a dict with text keys", hint="{'source': 'https://...'}")
+    check_text(json.dumps(dict(lineage), ensure_ascii=False, default=str), "lineage")
+    return clean(lineage)
 
 
 def check_labels(tags: Iterable[str]) -> tuple[str, ...]:
@@ -22,7 +56,7 @@ def check_labels(tags: Iterable[str]) -> tuple[str, ...]:
             raise InvalidArgument(
                 f"{tag!r} cannot be a label", hint="labels are texts of 1 to 100 characters"
             )
-        out[tag.strip()] = None
+        out[check_text(tag.strip(), "label")] = None
     return tuple(out)
 
 
@@ -38,13 +72,23 @@ def check_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
         raise InvalidArgument("metadata is a dict with text keys")
     for key, value in metadata.items():
         try:
-            json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError) as error:
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+            f"{key}{text}".encode()
+            if _depth(value) > MAX_DEPTH:
+                raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+        except (TypeError, ValueError, RecursionError) as error:
             raise InvalidArgument(
                 f"metadata[{key!r}] cannot be kept as JSON: {error}",
                 hint="use text, numbers, booleans, None, lists and dicts",
             ) from None
     return json.loads(json.dumps(dict(metadata)))
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, Mapping) else value
+    if not isinstance(value, (Mapping, list, tuple)):
+        return 0
+    return 1 + max((_depth(item) for item in inner), default=0)
 
 
 def resolve_parents(manager: CatalogBase, parents: Any) -> tuple[dict[str, Any], ...]:
@@ -83,11 +127,13 @@ def _edge(manager: CatalogBase, parent: Any) -> dict[str, Any]:
                 f"{dict(parent)!r} does not name a parent",
                 hint="a dict with 'name' or 'uri', and 'version', 'relation' if wanted",
             )
-        relation = str(parent.get("relation") or relation)
+        relation = check_text(str(parent.get("relation") or relation), "relation")
         version = parent.get("version")
+        if isinstance(version, bool) or not isinstance(version, (int, str, type(None))):
+            raise InvalidArgument(f"{version!r} is no version of a parent", hint="a number or tag")
         name = parent.get("name")
         if name is None:
-            edge = {"uri": redact(str(parent["uri"])), "relation": relation}
+            edge = {"uri": check_text(redact(str(parent["uri"])), "parent"), "relation": relation}
             return edge if version is None else {**edge, "version": version}
     elif isinstance(parent, (tuple, list)) and len(parent) == 2:
         name, version = parent
@@ -97,7 +143,7 @@ def _edge(manager: CatalogBase, parent: Any) -> dict[str, Any]:
     if not isinstance(name, str):
         raise InvalidArgument(f"{parent!r} does not name a parent", hint="give a name or a URI")
     if "/" in name or "\\" in name:
-        return {"uri": redact(name), "relation": relation}
+        return {"uri": check_text(redact(name), "parent"), "relation": relation}
     if version is None and "@" in name:
         name, _, version = name.partition("@")
     entry = manager._entry(name)

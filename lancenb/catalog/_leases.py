@@ -50,7 +50,8 @@ def read(store: Store, rel: str) -> bytes | None:
     if store.scheme == "memory":
         return _MEMORY.get(store.join(rel))
     if store.is_local:
-        with contextlib.suppress(FileNotFoundError), open(store.join(rel), "rb") as file:
+        missing = (FileNotFoundError, IsADirectoryError)
+        with contextlib.suppress(*missing), open(store.join(rel), "rb") as file:
             return file.read()
         return None
     client = store.boto3()
@@ -102,8 +103,10 @@ def leases(store: Store, key: str | None = None) -> list[Lease]:
             continue
         try:
             owner = json.loads(data)
-        except ValueError:
-            owner = {}
+        except (ValueError, RecursionError):
+            owner = None
+        if not isinstance(owner, dict):
+            owner = {}  # half a file, or none of ours: it holds nothing up
         found.append(Lease(f"{FOLDER}/{name}", of, owner))
     return found
 

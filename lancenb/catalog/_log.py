@@ -60,7 +60,10 @@ def note_of(dataset: Any, version: int) -> tuple[str, dict[str, str]]:
 def _describe(operation: Any) -> str:
     name = type(operation).__name__
     if name == "Delete":
-        return f"delete rows: {getattr(operation, 'predicate', '')}"
+        predicate = str(getattr(operation, "predicate", ""))
+        if predicate.endswith("\n)"):
+            predicate = predicate[1:-2]
+        return f"delete rows: {predicate}"
     if name == "Restore":
         return f"restore of version {getattr(operation, 'version', '?')}"
     words = {
@@ -68,6 +71,7 @@ def _describe(operation: Any) -> str:
         "Overwrite": "overwrite",
         "Update": "update rows",
         "Rewrite": "compaction",
+        "BaseOperation": "room made for a compaction",
         "CreateIndex": "index",
         "Merge": "change of columns",
         "Project": "columns dropped or renamed",

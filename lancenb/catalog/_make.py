@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import ArtifactNotFound, InvalidArgument
 
-from ._edges import check_labels, check_metadata, resolve_parents
+from ._edges import check_labels, check_lineage, check_metadata, check_text, resolve_parents
 from ._names import check_name
 from ._slots import Slots, taken
 
@@ -70,13 +70,15 @@ class Making(Slots):
             raise InvalidArgument(f"mode={mode!r} is not one of create, overwrite, append")
         edges = resolve_parents(self, parents)
         labels, extra = check_labels(tags), check_metadata(metadata)
+        check_text(description, "description")
+        check_text(message, "message")
         exists = name in {entry.name for entry in self._entries()}
         if mode == "append" and not exists:
             self._missing_for_append(name)
         if mode == "create" and exists:
             raise taken(name)
         converter = make_converter(source, kind, **options)
-        facts = {**dict(lineage or {}), **self._facts(name, edges)}
+        facts = {**check_lineage(lineage), **self._facts(name, edges)}
         common: dict[str, Any] = {
             "store": self.store,
             "progress": progress,
@@ -159,6 +161,8 @@ class Making(Slots):
             raise InvalidArgument(f"mode={mode!r} is not one of auto, create, overwrite")
         edges = resolve_parents(self, parents)
         labels, extra = check_labels(tags), check_metadata(metadata)
+        check_text(description, "description")
+        check_text(message, "message")
         exists = name in {entry.name for entry in self._entries()}
         if exists and mode == "create":
             raise taken(name)

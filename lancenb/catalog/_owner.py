@@ -14,7 +14,7 @@ import os
 import platform
 import zlib
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ._names import now
@@ -23,6 +23,7 @@ from ._names import now
 _ACTIVE: set[str] = set()
 
 LEASE = timedelta(hours=1)
+MAX_SKEW = timedelta(days=7)
 HEARTBEAT = LEASE.total_seconds() / 6
 ALIVE, DEAD, EXPIRED = "alive", "dead", "expired"
 
@@ -105,18 +106,26 @@ def active(token: str) -> Iterator[None]:
 
 def state_of(owner: Mapping[str, Any]) -> str:
     """Return ``"alive"``, ``"dead"`` (same host, process gone) or ``"expired"`` (by its lease)."""
-    if owner.get("host") == _host():
-        started = _started(int(owner.get("pid", -1)))
+    pid = owner.get("pid")
+    if owner.get("host") == _host() and isinstance(pid, int):
+        started = _started(pid)
         if started is None or (started and owner.get("started") not in ("", started)):
             return DEAD
-        if owner.get("pid") == os.getpid():
-            return ALIVE if owner.get("token") in _ACTIVE else DEAD
+        if pid == os.getpid():
+            return ALIVE if str(owner.get("token")) in _ACTIVE else DEAD
         return ALIVE
+    lease = moment(owner.get("lease"))
+    # A lease that ends weeks from now was not made by a clock that could be right.
+    return ALIVE if lease and now() < lease < now() + LEASE + MAX_SKEW else EXPIRED
+
+
+def moment(text: Any) -> datetime | None:
+    """Return the time that ``text`` says, in UTC if it names no zone; ``None`` if it says none."""
     try:
-        lease = datetime.fromisoformat(str(owner.get("lease")))
+        time = datetime.fromisoformat(str(text))
     except ValueError:
-        return EXPIRED
-    return ALIVE if lease > now() else EXPIRED
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def describe(owner: Mapping[str, Any]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import AlreadyExists, InvalidArgument, NotFound
 
-from ._edges import check_labels, check_metadata, resolve_parents
+from ._edges import check_labels, check_metadata, check_text, resolve_parents
 from ._entry import DELETING, READY, Entry, event
 from ._names import check_name, now, ulid
 from ._owner import ALIVE, describe, state_of
@@ -65,7 +66,7 @@ class Registering(Slots):
             uri,
             {
                 "kind": kind,
-                "description": description,
+                "description": check_text(description, "description"),
                 "tags": check_labels(tags),
                 "metadata": check_metadata(metadata),
                 "parents": resolve_parents(self, parents),
@@ -134,6 +135,10 @@ class Registering(Slots):
             if relative and not self.store.exists(text) and Path(text).exists():
                 full = str(Path(text).absolute())  # relative to where the user is
         root = self.store.uri.rstrip("/") + "/"
+        if self.store.is_local and "://" not in full:
+            real = os.path.realpath(root) + "/"  # the same table by another way, over a link
+            if os.path.realpath(full).startswith(real):
+                full = root + os.path.realpath(full).removeprefix(real)
         if full.rstrip("/") == self.store.uri.rstrip("/") or full == self.registry.uri:
             raise InvalidArgument(f"{text!r} is the catalogue itself, not a table in it")
         return full.removeprefix(root).rstrip("/") if full.startswith(root) else full.rstrip("/")
@@ -155,6 +160,8 @@ class Registering(Slots):
             metadata: facts merged into those there are; a value of ``None`` removes a key.
         """
         entry = self._entry(name)
+        if description is not None:
+            check_text(description, "description")
         labels = None if tags is None else check_labels(tags)
         extra = check_metadata(metadata)
 
@@ -163,7 +170,7 @@ class Registering(Slots):
             merged = {**old.metadata, **extra}
             new = replace(
                 old,
-                description=old.description if description is None else str(description),
+                description=old.description if description is None else description,
                 tags=old.tags if labels is None else labels,
                 metadata={key: value for key, value in merged.items() if value is not None},
             )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lancenb.errors import AlreadyExists, Conflict, NotFound
 
 from ._debris import remove_data_files
-from ._entry import Entry, from_table, to_table
+from ._entry import Entry, extra_columns, from_table, to_table
 from ._leases import writing
 
 if TYPE_CHECKING:
@@ -35,10 +35,14 @@ _PATIENCE = 180.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All entries by id, as of one version of the registry (0: there is none yet)."""
+    """All entries by id, as of one version of the registry (0: there is none yet).
+
+    ``extra`` is the schema of columns that this release does not know.
+    """
 
     version: int
     entries: dict[str, Entry]
+    extra: Any = None
 
 
 class Registry:
@@ -83,7 +87,8 @@ class Registry:
             try:
                 dataset = open_table(self.uri, self.store)
                 with lance_errors(self.uri, self.store):
-                    entries = from_table(dataset.to_table())
+                    table = dataset.to_table()
+                entries = from_table(table)
             except NotFound:
                 self._dataset, self._cached = None, Snapshot(0, {})
                 return self._cached
@@ -91,7 +96,8 @@ class Registry:
             return self._cached
 
     def _remember(self, dataset: Any, entries: dict[str, Entry]) -> None:
-        self._dataset, self._cached = dataset, Snapshot(int(dataset.version), entries)
+        extra = extra_columns(dataset.schema)
+        self._dataset, self._cached = dataset, Snapshot(int(dataset.version), entries, extra)
         self._seen = self._folder()
 
     def _folder(self) -> int | None:
@@ -150,7 +156,7 @@ class Registry:
 
         lance = lance_module()
         options = self.store.storage_options
-        table = to_table(entries.values())
+        table = to_table(entries.values(), before.extra)
         fragments: list[Any] = []
         try:
             with writing(self.store, LEASE_KEY, self.actor), lance_errors(self.uri, self.store):

@@ -85,6 +85,18 @@ class Rows(CatalogBase):
                 raise
         raise AssertionError("unreachable")
 
+    def _matching(self, entry: Any, dataset: Any, sql: str) -> int:
+        from lancenb.store import lance_errors
+
+        try:
+            return int(dataset.count_rows(filter=sql))
+        except (ValueError, OSError) as error:
+            if "Query Execution error" in str(error):  # a division by zero, a cast that fails
+                raise sql_error(error, sql, dataset.schema) from None
+            with lance_errors(self._uri(entry), self.store):
+                raise
+        raise AssertionError("unreachable")
+
     def get_row(
         self, name: str | Artifact, key: str, value: Any, *, version: int | str | None = None
     ) -> dict[str, Any] | None:
@@ -160,8 +172,8 @@ class Rows(CatalogBase):
                     hint="where='true' deletes every row",
                 )
             check_sql(dataset, sql)
+            count = self._matching(entry, dataset, sql)
             with lance_errors(self._uri(entry), self.store):
-                count = int(dataset.count_rows(filter=sql))
                 if dry_run or count == 0:
                     return count
                 before = int(dataset.version)
@@ -188,6 +200,8 @@ def _columns(schema: pa.Schema, columns: Sequence[str]) -> list[str]:
     names = [columns] if isinstance(columns, str) else list(columns)
     for name in names:
         column(schema, name)
+        if names.count(name) > 1:
+            raise InvalidArgument(f"columns names {name!r} twice", hint="name every column once")
     return names
 
 

@@ -138,7 +138,7 @@ class Slots(CatalogBase):
                 return
             entries[entry.id] = replace(
                 old,
-                kind=table_kind(dataset),
+                kind=table_kind(dataset, old.kind),
                 description=description or old.description,
                 tags=tuple(dict.fromkeys((*old.tags, *tags))),
                 metadata={**old.metadata, **metadata},

@@ -89,6 +89,7 @@ def content_hash(dataset: Any) -> str | None:
     return digest.hexdigest()
 
 
-def table_kind(dataset: Any) -> str:
-    """Return the kind that lancenb noted in the table's schema, else ``"table"``."""
-    return (dataset.schema.metadata or {}).get(b"lancenb.kind", b"table").decode()
+def table_kind(dataset: Any, otherwise: str = "table") -> str:
+    """Return the kind that lancenb noted in the table's schema, else ``otherwise``."""
+    noted = (dataset.schema.metadata or {}).get(b"lancenb.kind")
+    return otherwise if noted is None else noted.decode("utf-8", "replace")

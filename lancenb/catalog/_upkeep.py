@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import (
+    ArtifactNotFound,
     ConfirmationRequired,
     Conflict,
     InvalidArgument,
@@ -68,37 +69,36 @@ class Upkeep(Slots):
                 hint=f"dm.delete({entry.name!r}, confirm={entry.name!r}) does it; "
                 "dry_run=True tells more",
             )
-        if not force and (plan.tags or plan.dependants):
-            reasons = []
-            if plan.tags:
-                reasons.append("tagged " + ", ".join(sorted(plan.tags)))
-            if plan.dependants:
-                reasons.append("used by " + ", ".join(plan.dependants))
-            raise Protected(
-                f"{entry.name!r} is {' and '.join(reasons)}",
-                hint="force=True deletes it nevertheless",
-            )
+        _check_unprotected(plan, force)
         owner = this_owner(self.actor, entry.id)
 
-        def mark(state: str) -> None:
-            def edit(entries: dict[str, Entry]) -> None:
-                mine = entries.get(entry.id)
-                if mine is not None:
-                    holder = owner if state == DELETING else {}
-                    entries[entry.id] = replace(mine, state=state, owner=holder)
+        def mark(entries: dict[str, Entry]) -> None:
+            mine = entries.get(entry.id)
+            if mine is None or mine.state != READY or mine.name != entry.name:
+                raise ArtifactNotFound(f"{entry.name!r} was deleted or renamed a moment ago")
+            entries[entry.id] = replace(mine, state=DELETING, owner=owner)
 
-            self.registry.change(edit, f"{state} {entry.name}")
+        def unmark(entries: dict[str, Entry]) -> None:
+            mine = entries.get(entry.id)
+            if mine is not None and mine.owner == owner:
+                entries[entry.id] = replace(mine, state=READY, owner={})
 
         with active(entry.id):
-            mark(DELETING)
-            held = leases(self.store, entry.id)
-            writers = [lease for lease in held if lease.state == ALIVE]
-            if writers:
-                mark(READY)
-                raise Conflict(
-                    f"{entry.name!r} is being written by {describe(writers[0].owner)}",
-                    hint="delete it when that has ended",
-                )
+            self.registry.change(mark, f"deleting {entry.name}")
+            try:
+                held = leases(self.store, entry.id)
+                writers = [lease for lease in held if lease.state == ALIVE]
+                if writers:
+                    raise Conflict(
+                        f"{entry.name!r} is being written by {describe(writers[0].owner)}",
+                        hint="delete it when that has ended",
+                    )
+                # Nobody can begin to write or tag now, but somebody may have since we looked.
+                plan = self._deletion(entry)
+                _check_unprotected(plan, force)
+            except BaseException:
+                self.registry.change(unmark, f"not deleting {entry.name}")
+                raise
             self._erase(entry)
         for lease in held:
             remove(self.store, lease.rel)
@@ -239,3 +239,16 @@ class Upkeep(Slots):
         if not isinstance(grace, timedelta) or grace < timedelta(0):
             raise InvalidArgument(f"grace={grace!r} is not an age", hint="timedelta(hours=1)")
         return check(self, repair=repair, grace=grace)
+
+
+def _check_unprotected(plan: Deletion, force: bool) -> None:
+    if not force and (plan.tags or plan.dependants):
+        reasons = []
+        if plan.tags:
+            reasons.append("tagged " + ", ".join(sorted(plan.tags)))
+        if plan.dependants:
+            reasons.append("used by " + ", ".join(plan.dependants))
+        raise Protected(
+            f"{plan.name!r} is {' and '.join(reasons)}",
+            hint="force=True deletes it nevertheless",
+        )

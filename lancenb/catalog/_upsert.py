@@ -25,6 +25,7 @@ from lancenb.errors import (
 
 from ._base import MESSAGE_KEY, CatalogBase
 from ._debris import remove_data_files, remove_deletion_files
+from ._edges import check_text
 from ._entry import Entry
 from ._names import check_name, did_you_mean
 from ._stats import blob_columns
@@ -67,6 +68,7 @@ class Upserting(CatalogBase):
         """
         name = check_name(getattr(name, "name", name))
         keys = [key] if isinstance(key, str) else list(key)
+        check_text(message, "message")
         table = as_table(data)
         if not keys:
             raise InvalidArgument("an upsert needs a key column")
@@ -234,8 +236,11 @@ def as_table(data: Any) -> pa.Table:
             return pa.Table.from_pandas(data, preserve_index=False)
         if hasattr(data, "__arrow_c_stream__"):
             return pa.table(data)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError) as error:
-        raise SchemaMismatch(f"the rows do not make a table: {error}") from None
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise SchemaMismatch(
+            f"the rows do not make a table: {error}",
+            hint="an Arrow table says the type of every column",
+        ) from None
     raise InvalidArgument(
         f"rows cannot be taken from {type(data).__name__}",
         hint="give an Arrow table, a data frame, or a list of dicts",

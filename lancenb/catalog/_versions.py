@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from lancenb.errors import AlreadyExists, InvalidArgument, TagNotFound, VersionNotFound
 
 from ._base import MESSAGE_KEY, CatalogBase
+from ._edges import check_text
 from ._entry import Entry, event
 from ._log import ACTION, FROM, in_utc, note_of, redo_target, tags_of
 from ._names import check_tag, did_you_mean, now
-from ._stats import blob_columns, version_bytes
+from ._stats import blob_columns, table_kind, version_bytes
 from .results import Rollback, Version, Versions
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ class Versioning(CatalogBase):
             TagNotFound: there is no such tag.
             InvalidArgument: that version is the head already.
         """
+        check_text(message, "message")
         with self._writing(name) as entry:
             target = int(self._open(entry, version).version)
             if target == self._open(entry).version:
@@ -233,6 +235,7 @@ class Versioning(CatalogBase):
             InvalidArgument: there is no rollback to undo.
             VersionNotFound: that version was cleaned up.
         """
+        check_text(message, "message")
         with self._writing(name) as entry:
             if version is None:
                 target = redo_target(self._open(entry))
@@ -266,6 +269,7 @@ class Versioning(CatalogBase):
                 uri, transaction, storage_options=self.store.storage_options
             )
         new = int(done.version)
+        seen = {"columns": tuple(done.schema.names), "kind": table_kind(done, entry.kind)}
         result = Rollback(entry.name, restored_from=target, old_head=new - 1, new_head=new)
 
         def note(entries: dict[str, Entry]) -> None:
@@ -273,7 +277,8 @@ class Versioning(CatalogBase):
             if mine is not None:
                 facts = {"restored_from": target, "old_head": new - 1, "new_head": new}
                 history = event(mine, self.actor, action, **facts)
-                entries[mine.id] = replace(mine, history=history, updated=now())
+                mine = replace(mine, **seen, history=history, updated=now())
+                entries[mine.id] = mine
 
         self.registry.change(note, f"{action} {entry.name} to version {target}")
         return result

@@ -35,6 +35,7 @@ from ._literals import (
     text_type,
 )
 from ._names import did_you_mean
+from ._sqltext import balanced, shortened
 
 Where = Any
 OPERATORS = (
@@ -65,6 +66,11 @@ def to_sql(where: Where, schema: pa.Schema) -> str | None:
     if isinstance(where, str):
         if not where.strip():
             raise InvalidFilter("the filter is empty text", hint="pass None for all rows")
+        if not balanced(where):
+            raise InvalidFilter(
+                f"the filter {shortened(where)} has a parenthesis without a partner",
+                hint="every '(' outside quotes needs its ')'",
+            )
         # In parentheses a second statement, LIMIT or ORDER BY is an error; Lance would drop it.
         return f"({where}\n)"
     if _is_triple(where):
@@ -138,7 +144,7 @@ def sql_error(error: BaseException, sql: str, schema: pa.Schema) -> InvalidFilte
     if missing:
         name = (missing.group(1) or missing.group(2)).strip("\"'`.")
         return ColumnNotFound(
-            f"the filter {sql!r} names {name!r}, which the table does not have",
+            f"the filter {shortened(sql)} names {name!r}, which the table does not have",
             hint=did_you_mean(name, schema.names),
         )
     text = re.sub(r", /\S+\.rs:\d+:\d+", "", text)
@@ -146,7 +152,7 @@ def sql_error(error: BaseException, sql: str, schema: pa.Schema) -> InvalidFilte
     text = re.sub(r"SELECT 1 FROM t WHERE .*?\(", "(", text, flags=re.DOTALL)
     reason = " ".join(text.split())[:200]
     return InvalidFilter(
-        f"the filter {sql!r} cannot be used: {reason}",
+        f"the filter {shortened(sql)} cannot be used: {reason}",
         hint="or give triples, for instance [('label', '=', 3), ('path', 'like', '%.png')]",
     )
 

@@ -13,8 +13,8 @@ class Problem:
 
     Attributes:
         kind: ``orphan_directory``, ``unregistered_table``, ``stale_reservation``,
-            ``stale_deletion``, ``stale_lease``, ``uncommitted_files``, ``missing_table`` or
-            ``alias_mismatch``.
+            ``stale_deletion``, ``stale_entry``, ``stale_lease``, ``uncommitted_files``,
+            ``missing_table`` or ``alias_mismatch``.
         where: the artefact or path concerned.
         detail: one sentence.
         bytes: bytes that the debris takes.

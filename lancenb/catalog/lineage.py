@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import LancenbError
 
-from . import _html
-from ._log import properties_of
+from ._graph import svg
+from ._log import in_utc, properties_of
+from ._origins import Origin, clean, html_table, origin_of, text_lines
 
 if TYPE_CHECKING:
     from ._base import CatalogBase
@@ -47,12 +47,15 @@ class Lineage:
         root: its key in ``nodes``.
         nodes: artefacts and outside sources by key.
         edges: who was made from whom.
+        origins: per version of the artefact (the newest 200) its recorded sources: files with
+            their sha256, download, converter and options; oldest first.
     """
 
     name: str
     root: str
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
 
     @property
     def upstream(self) -> list[str]:
@@ -89,7 +92,8 @@ class Lineage:
         return {
             "name": self.name,
             "nodes": [{"key": k, "label": n.label, "kind": n.kind} for k, n in self.nodes.items()],
-            "edges": [edge.__dict__ for edge in self.edges],
+            "edges": [dict(edge.__dict__) for edge in self.edges],
+            "origins": [origin.to_dict() for origin in self.origins],
         }
 
     def __repr__(self) -> str:
@@ -98,6 +102,7 @@ class Lineage:
             if self._next(self.root, way):
                 lines.append(f"  {title}:")
                 lines += self._tree(self.root, way, 2, {self.root})
+        lines += text_lines(self.origins)
         if len(lines) == 1:
             lines.append("  nothing known about its origin")
         return "\n".join(lines)
@@ -115,7 +120,7 @@ class Lineage:
         return lines
 
     def _repr_html_(self) -> str:
-        return _svg(self)
+        return svg(self) + html_table(self.origins)
 
 
 def trace(manager: CatalogBase, entry: Entry) -> Lineage:
@@ -125,7 +130,10 @@ def trace(manager: CatalogBase, entry: Entry) -> Lineage:
     todo, done = [entry], {entry.id}
     while todo:
         current = todo.pop(0)
-        for edge in _parents(manager, current, graph.nodes, entries):
+        noted, origins = _recorded(manager, current)
+        if current is entry:
+            graph.origins = origins
+        for edge in _parents(current, noted, origins, graph.nodes, entries):
             if edge not in graph.edges:
                 graph.edges.append(edge)
             if edge.parent in entries and edge.parent not in done:
@@ -151,9 +159,12 @@ def trace(manager: CatalogBase, entry: Entry) -> Lineage:
 
 
 def _parents(
-    manager: CatalogBase, entry: Entry, nodes: dict[str, Node], entries: dict[str, Entry]
+    entry: Entry,
+    noted: list[dict[str, Any]],
+    origins: list[Origin],
+    nodes: dict[str, Node],
+    entries: dict[str, Entry],
 ) -> list[Edge]:
-    noted, sources = _recorded(manager, entry)
     edges = []
     for parent in [*entry.parents, *noted]:
         relation, version = str(parent.get("relation", "made from")), parent.get("version")
@@ -166,99 +177,39 @@ def _parents(
         else:
             nodes.setdefault(key, Node(key, "source"))
         edges.append(Edge(entry.id, key, relation, version))
-    for source in sources:
+    for source in dict.fromkeys(label for origin in origins for label in origin.labels):
         nodes.setdefault(source, Node(source, "source"))
         edges.append(Edge(entry.id, source, "source"))
     return list(dict.fromkeys(edges))
 
 
-def _recorded(manager: CatalogBase, entry: Entry) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the parents and outside sources that the table's own versions recorded."""
+def _recorded(manager: CatalogBase, entry: Entry) -> tuple[list[dict[str, Any]], list[Origin]]:
+    """Return the parents and origins that the table's own versions recorded, oldest first."""
+    from lancenb.store import lance_errors
+
     parents: list[dict[str, Any]] = []
-    sources: dict[str, None] = {}
+    origins: list[Origin] = []
     try:
         head = manager._open(entry)
-        numbers = [int(ref["version"]) for ref in head.version_refs()][-_MAX_VERSIONS:]
-        for number in numbers:
-            properties = properties_of(head, number)
-            for edge in _json(properties.get("lancenb.parents"), []):
-                if isinstance(edge, dict) and edge not in parents:
-                    parents.append(edge)
-            for label in _labels(_json(properties.get("lancenb.source"), None)):
-                sources[label] = None
+        with lance_errors(manager._uri(entry), manager.store):
+            listed = head.versions()[-_MAX_VERSIONS:]
     except (LancenbError, OSError, ValueError):
-        pass  # a table that cannot be read has nothing to tell
-    return parents, list(sources)
+        return parents, origins  # a table that cannot be read has nothing to tell
+    for facts in listed:
+        try:
+            properties = properties_of(head, int(facts["version"]))
+        except (LancenbError, OSError, ValueError):
+            continue  # this version was cleaned up meanwhile
+        parents += [e for e in _edges(properties.get("lancenb.parents")) if e not in parents]
+        origin = origin_of(int(facts["version"]), in_utc(facts["timestamp"]), properties)
+        if origin is not None:
+            origins.append(origin)
+    return parents, origins
 
 
-def _json(text: str | None, default: Any) -> Any:
-    if not text:
-        return default
+def _edges(text: str | None) -> list[dict[str, Any]]:
     try:
-        return json.loads(text)
+        found = json.loads(text or "[]")
     except ValueError:
-        return text if default is None else default
-
-
-def _labels(source: Any) -> list[str]:
-    from lancenb.store import redact
-
-    if isinstance(source, str):
-        return [redact(source)]
-    if isinstance(source, dict):
-        for key in ("uri", "url", "source", "spec", "repo_id", "path"):
-            if isinstance(source.get(key), str):
-                return [redact(source[key])]
-    if isinstance(source, list):
-        found = [label for item in source[:20] for label in _labels(item)]
-        return found if len(source) <= 20 else [*found, f"and {len(source) - 20} more"]
-    return []
-
-
-def _svg(graph: Lineage) -> str:
-    """Draw the graph in layers, from origins at the left to what was made at the right."""
-    depth = {graph.root: 0}
-    depth |= {key: -d for key, d in graph._walk("up").items()}
-    depth |= {key: d for key, d in graph._walk("down").items()}
-    layers: dict[int, list[str]] = defaultdict(list)
-    for key, at in depth.items():
-        layers[at].append(key)
-    left = min(layers)
-    wide, high, gap_x, gap_y = 190, 34, 60, 14
-    tallest = max(len(keys) for keys in layers.values())
-    height = tallest * (high + gap_y) + gap_y
-    width = (max(layers) - left + 1) * (wide + gap_x)
-    place: dict[str, tuple[float, float]] = {}
-    for at, keys in layers.items():
-        top = (height - len(keys) * (high + gap_y) + gap_y) / 2
-        for row, key in enumerate(keys):
-            place[key] = ((at - left) * (wide + gap_x) + 10, top + row * (high + gap_y))
-    parts = []
-    for edge in graph.edges:
-        if edge.child in place and edge.parent in place:
-            (px, py), (cx, cy) = place[edge.parent], place[edge.child]
-            x1, y1, x2, y2 = px + wide, py + high / 2, cx, cy + high / 2
-            middle = (x1 + x2) / 2
-            title = escape(edge.relation + (f", version {edge.version}" if edge.version else ""))
-            parts.append(
-                f'<path d="M{x1},{y1} C{middle},{y1} {middle},{y2} {x2},{y2}" fill="none" '
-                f'stroke="{_html.PALE}"><title>{title}</title></path>'
-            )
-    for key, (x, y) in place.items():
-        node = graph.nodes[key]
-        label = node.label if len(node.label) <= 26 else "…" + node.label[-25:]
-        edge_color = _html.ACCENT if key == graph.root else _html.LINE
-        dash = ' stroke-dasharray="4 3"' if node.kind in ("source", "deleted") else ""
-        parts.append(
-            f'<g><title>{escape(node.label)} ({escape(node.kind)})</title><rect x="{x}" y="{y}" '
-            f'width="{wide}" height="{high}" rx="6" fill="{_html.SHADE}" stroke="{edge_color}"'
-            f'{dash}/><text x="{x + 8}" y="{y + 21}" font-size="12" fill="{_html.INK}">'
-            f"{escape(label)}</text></g>"
-        )
-    words = escape(f"Lineage of {graph.name}")
-    return (
-        f'<div style="overflow-x:auto"><svg role="img" aria-label="{words}" width="{width}" '
-        f'height="{height}" viewBox="0 0 {width} {height}" '
-        f'style="background:{_html.PAPER};font-family:var(--jp-ui-font-family, sans-serif)">'
-        f"{''.join(parts)}</svg></div>"
-    )
+        return []
+    return [clean(e) for e in found if isinstance(e, dict)] if isinstance(found, list) else []

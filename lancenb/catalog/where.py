@@ -25,6 +25,7 @@ from typing import Any
 from lancenb.errors import ColumnNotFound, InvalidFilter
 
 from ._names import did_you_mean
+from ._sqltext import shortened
 
 COLUMNS = (
     *("id", "name", "kind", "uri", "description", "tags", "aliases", "metadata", "parents"),
@@ -64,7 +65,12 @@ def parse(text: str) -> Callable[[Row], bool]:
         ColumnNotFound: it names something the catalogue has no column for.
     """
     parser = _Parser(text)
-    condition = parser.either()
+    try:
+        condition = parser.either()
+    except RecursionError:
+        raise InvalidFilter(
+            "the condition is nested too deeply", hint="write it with fewer parentheses and NOTs"
+        ) from None
     parser.end()
     return lambda row: condition(row) is True
 
@@ -96,7 +102,7 @@ class _Parser:
         rest = self.text[place:].strip()[:30]
         where = f"at {rest!r}" if rest else "at its end"
         return InvalidFilter(
-            f"the condition {self.text!r} makes no sense {where}",
+            f"the condition {shortened(self.text)} makes no sense {where}",
             hint="for instance: kind = 'weights' AND metadata.acc > 0.9 AND name LIKE 'res%'",
         )
 

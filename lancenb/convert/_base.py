@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lancenb.errors import AlreadyExists, ArtifactNotFound, Conflict, InvalidArgument
+from lancenb.errors import AlreadyExists, ArtifactNotFound, Conflict, InvalidArgument, InvalidName
 
+from ._folder import refuse_special
 from ._report import ConvertReport
 
 if TYPE_CHECKING:
@@ -127,6 +130,14 @@ class Converter(ABC):
         from ._write import write_plan
 
         check_mode(mode)
+        check_extras(message, lineage)
+        if store is not None:
+            from lancenb.store import Store
+
+            store = Store.of(store)
+        named = getattr(source, "path", source) if hasattr(source, "lineage") else source
+        if isinstance(named, (str, os.PathLike)):
+            refuse_special(named)
         for attempt in range(6):
             existing = find_existing(uri, store, mode)
             plan = self.plan(source, existing=existing)
@@ -158,9 +169,48 @@ def check_mode(mode: str) -> None:
         )
 
 
+def check_extras(message: Any, lineage: Any) -> None:
+    """Raise unless message and lineage can be stored with a version, before any work is done."""
+    if not isinstance(message, str):
+        raise InvalidArgument(f"message= is text, not {message!r:.60}")
+    if lineage is None:
+        return
+    if not isinstance(lineage, Mapping) or not all(isinstance(key, str) for key in lineage):
+        raise InvalidArgument(
+            f"lineage= is a dict with text keys, not {lineage!r:.60}",
+            hint='for example lineage={"run": "2024-07"}',
+        )
+    try:
+        json.dumps(dict(lineage), default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidArgument(f"lineage= cannot be stored as JSON: {error}") from None
+
+
+def location_text(uri: Any) -> str:
+    """Return a path or URI as text.
+
+    Raises:
+        InvalidArgument: it is neither.
+        InvalidName: it holds bytes that are not UTF-8.
+    """
+    text = os.fspath(uri) if isinstance(uri, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        raise InvalidArgument(
+            f"{uri!r:.60} is no place for a table", hint="give a path or URI such as './x.lance'"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidName(
+            f"{text!r:.200} is not valid Unicode, so no table can have that path",
+            hint="choose a location whose name is UTF-8",
+        ) from None
+    return text
+
+
 def resolve_uri(uri: Any, store: Store | None) -> str:
     """Return the full URI of a table given relative to a store, or as it is."""
-    text = str(uri)
+    text = location_text(uri)
     if text.startswith("memory://"):
         from lancenb.store import Store
 
@@ -197,6 +247,7 @@ def find_existing(uri: Any, store: Store | None, mode: str) -> Existing | None:
                 f"there is no table at {full} to append to",
                 hint='use mode="create" for the first rows',
             ) from None
+        _refuse_foreign(full)
         return None
     if mode == "create":
         raise AlreadyExists(
@@ -204,6 +255,18 @@ def find_existing(uri: Any, store: Store | None, mode: str) -> Existing | None:
             hint='use mode="overwrite" for a next version or mode="append" to add rows',
         )
     return Existing(full, dataset.version, dataset.schema, dataset, mode)
+
+
+def _refuse_foreign(uri: str) -> None:
+    """Refuse to put a table among files that are none of its own."""
+    if "://" in uri or not os.path.isdir(uri):
+        return
+    strange = sorted(n for n in os.listdir(uri) if n != "data" and n[0] not in "._")
+    if strange:
+        raise AlreadyExists(
+            f"{uri} is a folder with other files, such as {strange[0]!r}",
+            hint=f"choose a place of its own for the table, such as {uri.rstrip('/')}.lance",
+        )
 
 
 def origin(source: Any) -> dict[str, Any]:

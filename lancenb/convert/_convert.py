@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import InvalidArgument, UnknownOption
 
-from ._base import Converter, ConvertReport, check_mode
+from ._base import Converter, ConvertReport, check_mode, location_text
 from ._sniff import sniff
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def convert(
 
 
 def _require_location(target: Any, store: Store | None) -> None:
-    text = str(target)
+    text = location_text(target)
     if store is None and not any(c in text for c in "/\\") and not text.endswith(".lance"):
         raise InvalidArgument(
             f"{text!r} is a name, and names live in a catalogue",

@@ -21,7 +21,7 @@ from lancenb.errors import (
 )
 
 from ._families import FAMILIES, FAMILY_OF, LATER
-from ._folder import files_below, saved_dataset_kind
+from ._folder import files_below, path_list, refuse_special, saved_dataset_kind
 from ._magic import magic, suffix_of
 from ._peek import image_column, parquet_holds_images, tar_format, zip_format
 
@@ -92,7 +92,7 @@ def _sniff_object(source: Any) -> Sniffed:
 def _sniff_many(items: list[Any]) -> Sniffed:
     if not items:
         raise EmptyInput("the list of sources is empty", hint="give at least one path")
-    kinds = {_sniff_path(os.fspath(item)).kind for item in items[:20]}
+    kinds = {_sniff_path(item).kind for item in path_list(items)[:20]}
     if len(kinds) > 1:
         raise UnsupportedFormat(
             f"the list mixes {' and '.join(sorted(kinds))}",
@@ -142,6 +142,7 @@ def _nearby(path: Path) -> str:
 
 def sniff_file(path: Path) -> Sniffed:
     """Tell what one file is; see :func:`sniff`."""
+    refuse_special(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

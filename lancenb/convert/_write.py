@@ -54,7 +54,7 @@ def write_plan(
 
     def facts() -> dict[str, Any]:
         # Hashes of the files are known only after they were streamed, so this is asked late.
-        return {**plan.properties, **dict(lineage or {})}
+        return storable({**plan.properties, **dict(lineage or {})})
 
     def properties() -> dict[str, str]:
         return _properties(plan, mode, converter, facts(), message)
@@ -257,9 +257,27 @@ def _properties(
     made = {"kind": plan.kind, "mode": mode, "converter": converter, "version": __version__}
     out = {PREFIX + key: value for key, value in made.items() if value}
     for key, value in facts.items():
-        text = (
-            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-        )
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         out[key if key.startswith(PREFIX) else PREFIX + key] = text
-    out[MESSAGE_KEY] = message or f"{mode} by {converter or 'lancenb'}"
+    out[MESSAGE_KEY] = storable(message) or f"{mode} by {converter or 'lancenb'}"
     return out
+
+
+def storable(value: Any, name: str = "") -> Any:
+    """Return a fact as JSON data: credentials masked, the rest valid Unicode."""
+    from lancenb.store import redact
+
+    if isinstance(value, Mapping):
+        return {_unicode(str(k)): storable(v, str(k)) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [storable(item, name) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if name and redact(f"{name}=x") != f"{name}=x":  # what is called a secret is one
+        return "***"
+    return value if isinstance(value, (int, float)) else redact(_unicode(str(value)))
+
+
+def _unicode(text: str) -> str:
+    """Write the bytes of file names that are not UTF-8 as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

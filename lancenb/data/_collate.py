@@ -28,7 +28,7 @@ def collate(samples: list[Any]) -> Any:
             listed = ", ".join(str(shape) for shape in sorted(shapes)[:3])
             raise InvalidArgument(
                 f"samples of one batch have different shapes: {listed}",
-                hint="give the data set a transform that brings pictures to one size,"
+                hint="give the dataset a transform that brings images to one size,"
                 " such as lancenb.data.picture_transform(None)",
             )
         return torch.stack(samples)

@@ -46,7 +46,7 @@ def decode_rgb(data: Any) -> torch.Tensor:
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged input
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if type(error).__name__ == "UnidentifiedImageError":
-            reason = "the bytes are no picture"
+            reason = "the bytes are no image"
         raise BadPicture(reason) from error
     return torch.from_numpy(array).permute(2, 0, 1).contiguous()
 

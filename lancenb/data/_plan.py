@@ -66,6 +66,10 @@ def sample_plan(
             f"'{name}' holds model weights, not samples to train on",
             hint="dm.load_weights(name, into=model) loads them",
         )
+    if mapping is not None and not isinstance(mapping, Mapping):
+        raise InvalidArgument(f"mapping={mapping!r:.60} is no dict from key to column")
+    if columns is not None and not isinstance(columns, (str, Sequence)):
+        raise InvalidArgument(f"columns={columns!r:.60} is no list of names")
     if columns is not None and mapping is not None:
         raise InvalidArgument("give columns or mapping, not both")
     if isinstance(columns, str):

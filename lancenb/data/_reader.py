@@ -126,7 +126,7 @@ class RowReader:
         """The error that names an unreadable row."""
         where = f" ('{bad.path}')" if bad.path else ""
         return CorruptInput(
-            f"row {bad.row}{where} of '{self.table.name}' is no readable picture: {bad.reason}",
+            f"row {bad.row}{where} of '{self.table.name}' is no readable image: {bad.reason}",
             hint="on_error='skip' leaves such rows out; .check() lists them all",
             details={"row": bad.row, "path": bad.path},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,22 @@ def matching_rows(table: PinnedTable, condition: Filter) -> np.ndarray:
     with lance_errors(table.uri, table.store):
         found = dataset.to_table(columns=["_rowoffset"], filter=sql)
     return np.sort(found["_rowoffset"].to_numpy().astype(np.int64))
+
+
+def checked_indices(indices: Sequence[Any], total: int) -> list[int]:
+    """Places of samples counted from 0; negative ones count from the end.
+
+    Raises:
+        IndexError: there is no such sample.
+        TypeError: an index is no whole number.
+    """
+    found = []
+    for index in indices:
+        place = operator.index(index)
+        if not -total <= place < total:
+            raise IndexError(f"there is no sample {index}: the data set has {total:,}")
+        found.append(place + total if place < 0 else place)
+    return found
 
 
 def one_picture_size(table: PinnedTable, column: str) -> tuple[int, int] | None:

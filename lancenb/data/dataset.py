@@ -17,7 +17,7 @@ from ._fields import check_readable, is_picture
 from ._labels import LabelReader
 from ._plan import SamplePlan, sample_plan
 from ._reader import BadRow, RowReader
-from ._rows import Filter, matching_rows, one_picture_size
+from ._rows import Filter, checked_indices, matching_rows, one_picture_size
 from ._table import PinnedTable
 
 
@@ -76,6 +76,8 @@ class LanceTorchDataset(Dataset[Any]):
             raise InvalidArgument(f"on_error is 'raise' or 'skip', not {on_error!r}")
         if cache not in (True, False, "auto"):
             raise InvalidArgument(f"cache is True, False or 'auto', not {cache!r}")
+        if transform is not None and not callable(transform):
+            raise InvalidArgument(f"transform={transform!r:.60} is no function")
         self.table = PinnedTable(source, version, store)
         self.transform = transform
         self.cache_mode = cache
@@ -199,13 +201,10 @@ class LanceTorchDataset(Dataset[Any]):
 
     # reading ---------------------------------------------------------------------------------
     def __getitem__(self, index: int) -> Any:
-        if index < 0:
-            index += len(self)
-        if not 0 <= index < len(self):
-            raise IndexError(f"index {index} is outside 0..{len(self) - 1}")
         found = self.finish(self.fetch([index]))
         if not found:
-            raise self.reader.corrupt(self.reader.bad[self._row_numbers([index])[0]])
+            place = checked_indices([index], len(self))
+            raise self.reader.corrupt(self.reader.bad[self._row_numbers(place)[0]])
         return found[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
@@ -228,7 +227,13 @@ class LanceTorchDataset(Dataset[Any]):
             return [self.plan.shape(sample, self.transform) for sample in samples]
 
     def fetch(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """Read and decode the samples at ``indices`` without the transform."""
+        """Read and decode the samples at ``indices`` without the transform.
+
+        Raises:
+            IndexError: there is no such sample.
+            CorruptInput: a row cannot be read.
+        """
+        indices = checked_indices(indices, len(self))
         cache = self._ready_cache()
         if cache is not None:
             self._fill(cache, indices)
@@ -250,10 +255,11 @@ class LanceTorchDataset(Dataset[Any]):
         cache = self._ready_cache() if self.transform is None and self.plan.form != "dict" else None
         if cache is None:
             return None
+        indices = checked_indices(indices, len(self))
         self._fill(cache, indices)
         if not cache.usable:
             return None
-        at = torch.as_tensor(list(indices), dtype=torch.int64)
+        at = torch.as_tensor(indices, dtype=torch.int64)
         at = at[cache.known[at]]
         return (cache.images[at], cache.labels[at]) if self.plan.label_key else cache.images[at]
 

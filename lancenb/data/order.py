@@ -28,6 +28,8 @@ def epoch_order(rows: int, *, seed: int = 0, epoch: int = 0, shuffle: bool = Tru
     >>> sorted(epoch_order(5, seed=3, epoch=1).tolist())
     [0, 1, 2, 3, 4]
     """
+    if not isinstance(rows, (int, np.integer)) or rows < 0:
+        raise InvalidArgument(f"rows must be a whole number >= 0, not {rows!r:.60}")
     if not shuffle:
         return np.arange(rows, dtype=np.int64)
     return _generator(seed, epoch).permutation(rows).astype(np.int64, copy=False)

@@ -25,7 +25,7 @@ def split(
     Raises:
         InvalidArgument: a fraction that leaves one side empty.
     """
-    if not 0 < fraction < 1:
+    if not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
         raise InvalidArgument(f"a fraction lies between 0 and 1, not {fraction!r}")
     order = epoch_order(len(dataset), seed=seed)
     if dataset.labels_reader is not None:

@@ -58,7 +58,7 @@ def picture_transform(
     torch.Size([3, 96, 96])
     """
     if to is not None and to < 1:
-        raise InvalidArgument(f"a picture side is at least 1 pixel, not {to}")
+        raise InvalidArgument(f"the side of an image is at least 1 pixel, not {to}")
     if size is not None and max(size) <= SMALL and to in (None, size[0]) and size[0] == size[1]:
         return None
     from torchvision.transforms import v2
@@ -143,7 +143,7 @@ def channel_stats(dataset: Any, *, limit: int = 2000) -> ChannelStats:
             total += flat.sum(1)
             squares += (flat * flat).sum(1)
     if not pixels:
-        raise EmptyInput(f"'{getattr(dataset, 'name', 'the data set')}' has no readable picture")
+        raise EmptyInput(f"'{getattr(dataset, 'name', 'the dataset')}' has no readable image")
     mean = total / pixels
     std = (squares / pixels - mean * mean).clamp_min(0).sqrt().clamp_min(1e-3)
     return ChannelStats(_triple(mean), _triple(std), seen)

@@ -7,6 +7,7 @@ with a mode. What comes back goes straight into ``lancenb.convert``.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from types import ModuleType
 
@@ -44,3 +45,5 @@ class _CallableModule(ModuleType):
 
 
 sys.modules[__name__].__class__ = _CallableModule
+# without this, help and Shift-Tab swallow the first argument
+__signature__ = inspect.signature(download)

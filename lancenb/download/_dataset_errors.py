@@ -32,7 +32,7 @@ def dataset_errors(name: str, revision: str | None) -> Iterator[None]:
             except RuntimeError as error:
                 raise UnsupportedFormat(
                     f"{name} could not be read ({_line(error)})",
-                    hint="data sets that need their own code to load are not supported",
+                    hint="datasets that need their own code to load are not supported",
                 ) from error
             except ValueError as error:
                 if isinstance(error, LancenbError):

@@ -86,9 +86,7 @@ def add(entry: DatasetEntry, *, replace: bool = False) -> DatasetEntry:
     'mine'
     """
     if not re.fullmatch(r"[\w.-]+", entry.name):
-        raise InvalidArgument(
-            f"{entry.name!r} is no name for a data set", hint="letters, digits, _"
-        )
+        raise InvalidArgument(f"{entry.name!r} is no name for a dataset", hint="letters, digits, _")
     if entry.source not in _SOURCES:
         raise InvalidArgument(
             f"{entry.name}: source={entry.source!r}", hint=f"one of {', '.join(_SOURCES)}"
@@ -98,7 +96,7 @@ def add(entry: DatasetEntry, *, replace: bool = False) -> DatasetEntry:
     with _lock:
         if _key(entry.name) in _entries and not replace:
             raise AlreadyExists(
-                f"the data set {entry.name!r} is known already",
+                f"the dataset {entry.name!r} is known already",
                 hint="replace=True, or another name",
             )
         _entries[_key(entry.name)] = entry
@@ -124,7 +122,7 @@ def info(name: str) -> DatasetEntry:
     entry = find(name)
     if entry is None:
         raise SourceNotFound(
-            f"there is no known data set {name!r}", hint=f"known: {', '.join(list())}"
+            f"there is no known dataset {name!r}", hint=f"known: {', '.join(list())}"
         )
     return entry
 

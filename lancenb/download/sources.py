@@ -21,7 +21,7 @@ FORMS = (
     "transformers:ID",
     "datasets:ID[:config]",
     "synthetic[:images|text|table]",
-    "a known data set (cifar10, mnist, ...)",
+    "a known dataset (cifar10, mnist, ...)",
     "a local path",
 )
 

@@ -217,7 +217,7 @@ def synthetic_dataset(
     }
     if name not in makers:
         raise SourceNotFound(
-            f"there is no synthetic data set {name!r}", hint=f"one of {', '.join(makers)}"
+            f"there is no synthetic dataset {name!r}", hint=f"one of {', '.join(makers)}"
         )
     if mode == "repo" and name != "images":
         raise InvalidArgument(f"synthetic:{name} has no files of its own", hint="mode='arrow'")
@@ -258,7 +258,7 @@ def _split_number(split: str) -> int:
 def _check(split: str, seed: int) -> None:
     if split not in SPLITS:
         raise SourceNotFound(
-            f"the synthetic data sets have no split {split!r}", hint=f"one of {', '.join(SPLITS)}"
+            f"the synthetic datasets have no split {split!r}", hint=f"one of {', '.join(SPLITS)}"
         )
     if not 0 <= seed < 1 << 63:
         raise InvalidArgument(f"seed={seed} is not between 0 and 2**63")

@@ -152,9 +152,13 @@ def _read_meta(home: Path) -> dict[str, Any] | None:
         meta = json.loads((home / _META).read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return (
-        meta if isinstance(meta, dict) and {"name", "sha256", "size", "note"} <= set(meta) else None
-    )
+    if not isinstance(meta, dict) or not {"name", "sha256", "size", "note"} <= set(meta):
+        return None
+    try:
+        Note(**meta["note"])
+    except TypeError:  # damaged, or written by another version
+        return None
+    return meta
 
 
 def _cached(home: Path, expected: str | None) -> dict[str, Any] | None:

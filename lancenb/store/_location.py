@@ -24,6 +24,7 @@ _REASONS = {
     "https": "for MinIO and the like: Store('s3://bucket/prefix', endpoint='https://host')",
     "hf": "download it first (lancenb.download), then keep it in a local or s3:// store",
 }
+_REMOTE = ("s3", "memory", *_REASONS)
 _OTHER = (
     "lancenb checks, lists and cleans the stores it writes to, and does so for local folders and "
     "S3-compatible storage only (AWS, MinIO, Ceph, ...; many clouds offer an S3 endpoint)"
@@ -54,6 +55,12 @@ def parse_root(root: str | os.PathLike[str]) -> Location:
     if _CONTROL.search(text):
         raise InvalidArgument(f"the root {text!r} holds a control character")
     match = _SCHEME.match(text)
+    if match and not match.group(2) and match.group(1).lower() in _REMOTE:
+        meant = f"{match.group(1)}://{text[match.end() :].lstrip('/')}"
+        raise InvalidArgument(
+            f"{redact(text)!r} lacks slashes after its scheme",
+            hint=f"did you mean {redact(meant)!r}? for a folder of that name write './' before it",
+        )
     if match is None or not match.group(2):
         return Location(uri=_absolute(text), scheme="file")
     scheme = match.group(1).lower()

@@ -74,6 +74,7 @@ def _owner(address: str, store: Store | None) -> tuple[str, Store]:
     if store is None:
         store = Store.of(address)
         return store.uri, store
+    store = Store.of(store)
     address = store.resolve(address)
     if address.startswith(store.uri.rstrip("/") + "/"):
         return address, store
@@ -101,6 +102,11 @@ def _check_local(address: str) -> None:
             hint="a Lance table is a folder; lancenb.convert(file, target) makes one",
         )
     if not os.path.isdir(os.path.join(address, "_versions")):
+        if os.path.isdir(os.path.join(address, "registry.lance")):
+            raise NotFound(
+                f"{where} is a store, not a table",
+                hint="name one of its artefacts: DataManager(root)['name']",
+            )
         raise NotFound(
             f"{where} is a folder but holds no Lance table (it has no versions)",
             hint="an interrupted first write looks like this; writing it again works",
@@ -116,7 +122,10 @@ def _neighbours(address: str) -> str:
     close = difflib.get_close_matches(name, names, 1, 0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"there are {len(names)} tables in {redact(folder)}"
+    if not name.endswith(".lance"):
+        return f"for an artefact use its catalogue: DataManager(root)[{name!r}]"
+    number = f"{len(names)} other table{'' if len(names) == 1 else 's'}" if names else "no table"
+    return f"{redact(folder)} holds {number}"
 
 
 def _explain(

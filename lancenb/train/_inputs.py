@@ -25,11 +25,11 @@ def as_dataset(data: Any, manager: Any = None, version: int | str | None = None)
         if found.labels_reader is None:
             raise InvalidArgument(
                 f"'{found.name}' has no labels to learn or to compare with",
-                hint="convert pictures in one folder per class, or give a mapping with 'label'",
+                hint="convert images in one folder per class, or give a mapping with 'label'",
             )
         if not found.pictures:
             raise InvalidArgument(
-                f"'{found.name}' has no pictures",
+                f"'{found.name}' has no images",
                 hint="an image classifier wants an image table",
             )
     return found

@@ -125,6 +125,10 @@ def score(
             f"scores {tuple(logits.shape)} and labels {tuple(labels.shape)} do not fit together"
         )
     rows, classes = logits.shape
+    if class_names is not None and len(class_names) != classes:
+        raise InvalidArgument(f"{len(class_names)} class names for {classes} classes")
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise InvalidArgument(f"labels are whole numbers, not {labels.dtype}")
     if not rows:
         raise EmptyInput("there are no rows to evaluate")
     if int(labels.min()) < 0 or int(labels.max()) >= classes:
@@ -228,7 +232,7 @@ def evaluate(
     finally:
         model.train(was_training)
     if not labels:
-        raise EmptyInput(f"'{getattr(dataset, 'name', 'the data set')}' has no rows to evaluate")
+        raise EmptyInput(f"'{getattr(dataset, 'name', 'the dataset')}' has no rows to evaluate")
     names = getattr(model, "class_names", None) or getattr(dataset, "class_names", None)
     if names is not None and len(names) != logits[0].shape[1]:
         names = None

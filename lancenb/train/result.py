@@ -98,8 +98,20 @@ def _curve(history: pa.Table, width: int = 360, height: int = 90) -> str:
         f"{i * width / (len(losses) - 1):.1f},{height - (v - low) / span * height:.1f}"
         for i, v in enumerate(losses)
     )
+    axis = "".join(
+        f'<text x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>'
+        for x, y, anchor, text in (
+            (-6, 8, "end", f"{high:.2f}"),
+            (-6, height, "end", f"{low:.2f}"),
+            (0, height + 18, "start", "step 1"),
+            (width / 2, height + 18, "middle", "training loss"),
+            (width, height + 18, "end", f"{len(losses):,}"),
+        )
+    )
     return (
-        f'<svg width="{width}" height="{height + 6}" viewBox="-2 -3 {width + 4} {height + 6}"'
+        f'<svg width="{width + 56}" height="{height + 28}"'
+        f' viewBox="-52 -4 {width + 56} {height + 28}"'
         f' role="img" aria-label="training loss from {losses[0]:.2f} to {losses[-1]:.2f}">'
+        f'<g fill="currentColor" opacity="0.65" font-size="11">{axis}</g>'
         f'<polyline fill="none" stroke="currentColor" stroke-width="1.5" points="{points}"/></svg>'
     )

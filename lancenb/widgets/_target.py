@@ -36,6 +36,11 @@ def resolve(target: Any, *, version: int | str | None = None, store: Any = None)
         InvalidArgument: ``target`` is none of these.
         NotFound: there is no such table, version or tag.
     """
+    if hasattr(target, "convert") and hasattr(target, "versions"):
+        raise InvalidArgument(
+            "a catalogue holds many tables, preview shows one",
+            hint="name one: dm['name'].preview(); dm.list() shows what there is",
+        )
     title = getattr(target, "name", None)
     kind = getattr(target, "kind", None)
     if hasattr(target, "scanner") and hasattr(target, "checkout_version"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from ..errors import InvalidArgument
@@ -29,7 +30,7 @@ def preview(
     version: int | str | None = None,
     store: Any = None,
 ) -> Preview:
-    """Show what a table holds, as a rich picture in a notebook and as text elsewhere.
+    """Show what a table holds, drawn in a notebook and as text elsewhere.
 
     Images appear as a gallery with their labels, weights as a list of tensors, anything else as
     its first rows with figures per column. Only what is shown is read: a page of images, the list
@@ -41,7 +42,7 @@ def preview(
         rows: thumbnails, tensors or rows to draw, 1 to 500.
         page: page of images or rows, from 1. Without it an image gallery is a sample spread
             evenly over the table.
-        columns: columns to draw; for an image table this shows rows instead of pictures.
+        columns: columns to draw; for an image table this shows rows instead of a gallery.
         label: for images, only this class (name or id) or these.
         where: only rows that match: SQL text or ``(column, op, value)`` triples.
         tensor: for weights, one tensor by name (figures, histogram, heat map), or a glob pattern
@@ -72,10 +73,10 @@ def preview(
     Rows 1-2 of 2.
     """
     opened = resolve(target, version=version, store=store)
-    if rows is not None and (isinstance(rows, bool) or not 1 <= rows <= MAX_ROWS):
-        raise InvalidArgument(f"rows={rows} is out of range", hint=f"1 to {MAX_ROWS}")
-    if page is not None and page < 1:
-        raise InvalidArgument(f"page={page} is out of range", hint="pages count from 1")
+    if rows is not None and not (_is_count(rows) and rows <= MAX_ROWS):
+        raise InvalidArgument(f"rows={rows!r} is no number in range", hint=f"1 to {MAX_ROWS}")
+    if page is not None and not _is_count(page):
+        raise InvalidArgument(f"page={page!r} is no page number", hint="pages count from 1")
     kind = "table" if columns is not None else opened.kind
     _refuse_strangers(opened.title, kind, tensor=tensor, index=index, label=label)
     amount = rows or _DEFAULT_ROWS.get(kind, 10)
@@ -107,6 +108,10 @@ def _weights(
     return tensor_list(opened, rows=rows, pattern=tensor)
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
 def _refuse_strangers(title: str, kind: str, **given: Any) -> None:
     """Say so when an argument has no meaning for this kind of table."""
     meant_for = {"tensor": "weights", "index": "weights", "label": "images"}
@@ -114,5 +119,5 @@ def _refuse_strangers(title: str, kind: str, **given: Any) -> None:
         if value is not None and kind != meant_for[name]:
             raise InvalidArgument(
                 f"{name}= is for {meant_for[name]}, {title} is shown as {kind}",
-                hint="leave it out, or use where= to choose rows" if name == "label" else "",
+                hint="leave it out" + (", or use where= to choose rows" if name == "label" else ""),
             )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
 from lancenb.catalog import DataManager
+from lancenb.download.result import Download, DownloadedFile
 from lancenb.errors import ArtifactNotFound, InvalidArgument, VersionNotFound
+from lancenb.store import lance_module
 
 from .helpers import points
 
@@ -85,3 +89,75 @@ def test_loops_end(dm: DataManager):
     assert set(dm.lineage("raw").downstream) == {"clean", "model", "report"}
     assert "…" in repr(dm.lineage("raw"))
     assert "<svg" in dm.lineage("raw")._repr_html_()
+
+
+def test_versions_tell_their_files_and_hashes(tmp_path: Path):
+    dm = DataManager(tmp_path / "root")
+    digests = []
+    for number, mode in enumerate(("create", "append")):
+        path = tmp_path / f"part-{number}.csv"
+        path.write_text(f"id,x\n{number},0.5\n")
+        digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        dm.convert(path, "parts", mode=mode)
+    graph = dm.lineage("parts")
+    assert [(o.version, o.mode, o.converter) for o in graph.origins] == [
+        (1, "create", "TextConverter"),
+        (2, "append", "TextConverter"),
+    ]
+    assert [file.sha256 for origin in graph.origins for file in origin.files] == digests
+    for shown in (repr(graph), graph._repr_html_(), json.dumps(graph.to_dict())):
+        assert "nothing known" not in shown
+        assert all(digest in shown for digest in digests)
+        assert "part-0.csv" in shown
+        assert "format" in shown
+        assert "TextConverter" in shown
+    assert len(graph.upstream) == 2
+    assert dm.convert(points(), "bare").version == 1
+
+
+def test_downloads_tell_endpoint_repository_and_commit(tmp_path: Path):
+    path = tmp_path / "train.csv"
+    path.write_text("id,x\n1,2\n")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    lineage = {
+        "source": "https://user:hunter2@hub.example/ada/points",
+        "endpoint": "https://hub.example?sig=hunter2",
+        "repo_id": "ada/points",
+        "revision": "main",
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "token": "hunter2",
+        "files": [{"name": "train.csv", "size": 9, "sha256": digest}],
+    }
+    file = DownloadedFile(path, "train.csv", path.stat().st_size, digest)
+    dm = DataManager(tmp_path / "root")
+    dm.convert(Download(path, (file,), lineage, False, "dataset"), "got")
+    graph = dm.lineage("got")
+    assert graph.origins[0].download["commit"] == lineage["commit"]
+    for shown in (repr(graph), graph._repr_html_(), json.dumps(graph.to_dict())):
+        assert "hunter2" not in shown
+        for fact in ("https://hub.example", "ada/points", lineage["commit"], digest):
+            assert fact in shown
+
+
+def test_hostile_properties_are_shown_harmlessly(tmp_path: Path):
+    lance = lance_module()
+    uri = str(tmp_path / "root" / "odd.lance")
+    odd = {
+        "lancenb.source": '{"source": "<script>alert(1)</script>"}',
+        "lancenb.files": '[1, null, {"path": 3}, {"path": "<b>", "sha256": 7, "size": true}, "f"]',
+        "lancenb.options": "[1]",
+        "lancenb.parents": '{"name": 1}',
+        "lancenb.converter": "{broken",
+    }
+    fragments = lance.fragment.write_fragments(points(), uri)
+    operation = lance.LanceOperation.Overwrite(points().schema, fragments)
+    lance.LanceDataset.commit(uri, lance.Transaction(0, operation, transaction_properties=odd))
+    dm = DataManager(tmp_path / "root")
+    dm.register("odd", "odd.lance")
+    graph = dm.lineage("odd")
+    assert [file.path for file in graph.origins[0].files] == ["<b>", "f"]
+    html = graph._repr_html_()
+    assert "<script" not in html
+    assert "<b>" not in html
+    assert "{broken" in repr(graph)
+    json.dumps(graph.to_dict())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,4 +162,37 @@ def test_nothing_remains_after_delete_and_cleanup(tmp_path: Path):
         dm.delete(f"t{i}", confirm=f"t{i}")
     left = {p.relative_to(tmp_path / "root").parts[0] for p in (tmp_path / "root").rglob("*.*")}
     assert left == {"registry.lance"}
+    assert dm.fsck().problems == []
+
+
+def test_delete_sees_a_tag_and_a_child_made_meanwhile(tmp_path: Path, monkeypatch: Any):
+    dm = DataManager(tmp_path / "root")
+    dm.convert(points(), "pts")
+    other = DataManager(tmp_path / "root")
+    look = dm._deletion
+
+    def interfere(act: Any) -> None:
+        def late(entry: Any) -> Any:
+            plan = look(entry)
+            monkeypatch.setattr(dm, "_deletion", look)
+            act()
+            return plan
+
+        monkeypatch.setattr(dm, "_deletion", late)
+
+    interfere(lambda: other.convert(points(), "child", parents=["pts"]))
+    with pytest.raises(Protected, match="child"):
+        dm.delete("pts", confirm="pts")
+    other.delete("child", confirm="child")
+    interfere(lambda: other.tag("pts", "prod"))
+    with pytest.raises(Protected, match="prod"):
+        dm.delete("pts", confirm="pts")
+    other.untag("pts", "prod")
+    interfere(lambda: other.rename("pts", "kept"))
+    with pytest.raises(ArtifactNotFound):
+        dm.delete("pts", confirm="pts")
+    assert dm["kept"].rows == 5
+    interfere(lambda: other.delete("kept", confirm="kept"))
+    with pytest.raises(ArtifactNotFound):
+        dm.delete("kept", confirm="kept")
     assert dm.fsck().problems == []

@@ -62,6 +62,8 @@ def test_local_roots_are_absolute(tmp_path, monkeypatch):
         ("http://localhost:9000/bucket", "endpoint="),
         ("file://other/x", "another machine"),
         ("memory://", "name"),
+        ("s3:/bucket/x", "did you mean 's3://bucket/x'"),
+        ("s3:bucket", "did you mean 's3://bucket'"),
     ],
 )
 def test_roots_that_cannot_be_kept_say_why(root, says):

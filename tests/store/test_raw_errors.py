@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import traceback
 
 import pyarrow as pa
@@ -44,6 +45,20 @@ def test_w45_reading_before_the_first_write_creates_nothing(tmp_path):
 def test_missing_table_names_its_neighbour(uri):
     with pytest.raises(e.NotFound, match=r"did you mean 't\.lance'"):
         open_table(uri.replace("t.lance", "t1.lance"))
+
+
+def test_a_missing_table_points_to_the_catalogue_or_counts_the_others(uri, tmp_path):
+    for address, hint in (
+        (uri.replace("t.lance", "people"), r"DataManager\(root\)\['people'\]"),
+        (uri.replace("t.lance", "quite-another-one.lance"), "holds 1 other table$"),
+        (str(tmp_path / "x.lance"), "no table$"),
+    ):
+        with pytest.raises(e.NotFound) as caught:
+            open_table(address)
+        assert re.search(hint, caught.value.hint), caught.value.hint
+    os.makedirs(tmp_path / "home" / "registry.lance")
+    with pytest.raises(e.NotFound, match="is a store, not a table"):
+        open_table(str(tmp_path / "home"))
 
 
 def test_what_is_no_table_says_so(store):

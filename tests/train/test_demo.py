@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import lancenb
-from lancenb.errors import DownloadFailed, InvalidArgument, UnknownOption
+from lancenb.errors import DownloadFailed, InvalidArgument, SourceNotFound, UnknownOption
 from lancenb.train.demo import DemoSettings, run_demo
 from lancenb.train.demo._inputs import _short, get_rows, get_weights
 from lancenb.train.demo._printer import Printer
@@ -107,6 +107,10 @@ def test_the_default_data_set_is_replaced_when_offline_any_other_is_an_error(cac
     assert "cifar10" in found.note
     with pytest.raises(DownloadFailed):
         get_rows(DemoSettings(cache=cache, dataset="owner/other", offline=True))
+    for path in ("./nope", "~/no-such-folder", "/no/such/folder"):
+        with pytest.raises(SourceNotFound, match="no file or folder") as caught:
+            get_rows(DemoSettings(cache=cache, dataset=path))
+        assert caught.value.hint
     with pytest.raises(DownloadFailed):
         get_weights(DemoSettings(cache=cache, model="https://h.invalid/other.pth", offline=True))
 

@@ -33,6 +33,7 @@ def test_w56_overfits_32_pictures_and_reports_validation(data):
     assert result.last_loss < result.first_loss / 3
     assert not result.model.training
     assert "<svg" in result._repr_html_()
+    assert "training loss</text>" in result._repr_html_()
 
 
 def test_two_runs_give_the_same_losses_and_weights(data):

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+import lancenb
 from lancenb.errors import ColumnNotFound, InvalidArgument, NotFound
 from lancenb.store import lance_module
 from lancenb.widgets import preview
@@ -79,6 +80,16 @@ def test_choosing(things: str):
         preview(things, label=3)
     with pytest.raises(NotFound):
         preview(Path(things).parent / "nowhere.lance")
+
+
+def test_mistakes_are_typed_errors_with_a_hint(things: str, tmp_path: Path):
+    for given in ({"page": "2"}, {"page": 0}, {"page": True}, {"rows": "3"}, {"tensor": "w"}):
+        with pytest.raises(InvalidArgument) as caught:
+            preview(things, **given)  # pyright: ignore[reportArgumentType]
+        assert caught.value.hint
+    with pytest.raises(InvalidArgument, match="many tables") as caught:
+        preview(lancenb.DataManager(tmp_path / "store"))
+    assert "dm.list()" in caught.value.hint
 
 
 def test_awkward_tables(tmp_path: Path):

@@ -104,6 +104,11 @@ class PngConverter(Converter):
             )
         if classes is not None:
             check_names(classes)
+        for name, number in (("max_pixels", max_pixels), ("threads", threads)):
+            if number is not None and not isinstance(number, int):
+                raise InvalidArgument(f"{name}={number!r:.60} is not a whole number")
+        if split is not None and not isinstance(split, str):
+            raise InvalidArgument(f"split={split!r:.60} is not the name of a split")
         if max_pixels < 1 or (threads is not None and threads < 1):
             raise InvalidArgument("max_pixels and threads must be at least 1")
         self.label = label

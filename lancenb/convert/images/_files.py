@@ -125,7 +125,9 @@ def _build(
         if splits is None or wanted not in splits:
             raise SourceNotFound(
                 f"{where} has no split {split!r}",
-                hint=f"it has: {', '.join(sorted(set(splits)))}" if splits else "it has no splits",
+                hint=f"it has: {', '.join(sorted({s for s in splits if s}))}"
+                if splits
+                else "it has no splits",
             )
         chosen = [i for i, name in enumerate(splits) if name == wanted]
         items = [items[i] for i in chosen]
@@ -182,7 +184,13 @@ def _labels(items: Sequence[Item], folders: Sequence[str | None], label: LabelOp
         return [label(item.name) for item in items]
     if isinstance(label, Mapping):
         pairs = zip(items, folders, strict=True)
-        return [_looked_up(label, item.name, folder) for item, folder in pairs]
+        values = [_looked_up(label, item.name, folder) for item, folder in pairs]
+        if items and all(value is None for value in values):
+            raise InvalidArgument(
+                f"none of the {len(items):,} images is named by the mapping label=",
+                hint=f"its keys are paths such as {items[0].name!r}, file names or folders",
+            )
+        return values
     if label not in ("auto", "folder"):
         raise InvalidArgument(
             f"label={label!r} names a column, but the source has files",
@@ -204,12 +212,16 @@ def _number(values: Sequence[Any]) -> tuple[list[str] | None, list[int | None] |
     if not present:
         return None, None
     if present <= {int}:
+        wild = next((v for v in values if v is not None and not -(2**63) <= v < 2**63), None)
+        if wild is not None:
+            raise InvalidArgument(f"label= gave {wild}, which is no 64-bit number")
         return None, list(values)
     if present != {str}:
         kinds = ", ".join(sorted(t.__name__ for t in present))
         raise InvalidArgument(
             f"label= gave values of type {kinds}; class names (str) or ids (int) are expected"
         )
+    values = [None if v is None else readable(v) for v in values]
     names = sorted(set(values) - {None})
     ids = {name: i for i, name in enumerate(names)}
     return names, [None if v is None else ids[v] for v in values]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lancenb.convert._folder import hidden, walk
 from lancenb.errors import CorruptInput, EmptyInput, SourceNotFound, UnsupportedFormat
 
 from ._layout import SPLIT_ORDER, SPLITS
@@ -43,15 +44,11 @@ def split_of(name: str) -> str | None:
 
 def parquet_files(folder: str) -> list[str]:
     """Return the Parquet files below a folder, hidden ones left out."""
-    found = []
-    for root, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        found += [
-            os.path.join(root, n)
-            for n in names
-            if n.lower().endswith(PARQUET) and not n.startswith(".")
-        ]
-    return found
+    return [
+        entry.path
+        for _, entry in walk(folder)
+        if entry.name.lower().endswith(PARQUET) and not hidden(entry.name)
+    ]
 
 
 def parquet_source(

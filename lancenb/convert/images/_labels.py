@@ -51,7 +51,7 @@ def merge_names(
 
 def check_names(names: Sequence[str]) -> None:
     """Raise unless ``names`` are distinct, non-empty strings."""
-    if isinstance(names, str) or not all(isinstance(n, str) and n for n in names):
+    if not isinstance(names, (list, tuple)) or not all(isinstance(n, str) and n for n in names):
         raise InvalidArgument(
             "classes= must be a list of class names", hint='for example classes=["cat", "dog"]'
         )

@@ -4,8 +4,8 @@ The rule:
 
 1. A top folder shared by all images is stripped while every image still lies in a folder below
    it (``photos/cat/1.jpg`` of an archive counts as ``cat/1.jpg``).
-2. If the first folder of every image is named like a split (train, validation, test ...), it is
-   the split.
+2. If all first folders are named like splits (train, validation, test ...), they are splits.
+   Images that lie beside them belong to none.
 3. The first folder that is left is the class, as in torchvision's ``ImageFolder``; folders below
    it belong to the class. Images outside any class folder have no label.
 """
@@ -33,7 +33,7 @@ SPLIT_ORDER = {"train": 0, "validation": 1, "test": 2}
 class Layout:
     """Split and class of each path, in the order of the paths."""
 
-    splits: list[str] | None
+    splits: list[str | None] | None
     classes: list[str | None]
 
 
@@ -76,8 +76,8 @@ def _shared_top(folders: Sequence[Sequence[str]], depth: int) -> int:
     return drop
 
 
-def _splits(folders: Sequence[Sequence[str]]) -> list[str] | None:
-    names = {parts[0] if parts else "" for parts in folders}
+def _splits(folders: Sequence[Sequence[str]]) -> list[str | None] | None:
+    names = {parts[0] for parts in folders if parts}
     if not names or any(name.lower() not in SPLITS for name in names):
         return None
-    return [SPLITS[parts[0].lower()] for parts in folders]
+    return [SPLITS[parts[0].lower()] if parts else None for parts in folders]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from lancenb.convert._folder import walk
 from lancenb.errors import EmptyInput, SourceNotFound
 
 from ._info import MAX_FILE_BYTES
@@ -125,7 +126,7 @@ def list_source(source: str | Sequence[Any]) -> Listing:
 def list_folder(root: str) -> Listing:
     """List a folder with everything below it, following links, litter left out."""
     listing = Listing([])
-    for name, entry in _walk(root, "", set()):
+    for name, entry in _walk(root, ""):
         _add(listing, readable(name), entry.path, entry, chosen=False)
     listing.items.sort(key=lambda item: natural_key(item.name))
     listing.skipped.sort()
@@ -138,24 +139,10 @@ def list_folder(root: str) -> Listing:
     return listing
 
 
-def _walk(
-    folder: str, prefix: str, seen: set[tuple[int, int]]
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield (name relative to the top, entry) of all files."""
-    try:
-        here = os.stat(folder)
-        entries = list(os.scandir(folder))
-    except OSError as error:
-        raise SourceNotFound(f"{folder} cannot be read: {error.strerror}") from None
-    if (here.st_dev, here.st_ino) in seen:  # a link to a folder above
-        return
-    seen.add((here.st_dev, here.st_ino))
-    for entry in entries:
-        name = entry.name
-        if entry.is_dir():
-            if not is_litter((name, "")):
-                yield from _walk(entry.path, f"{prefix}{name}/", seen)
-        elif name.lower() not in _LITTER and not name.startswith("._"):
+    for name, entry in walk(folder, lambda inner: is_litter((inner, ""))):
+        if entry.name.lower() not in _LITTER and not entry.name.startswith("._"):
             yield prefix + name, entry
 
 
@@ -169,7 +156,7 @@ def _list_files(paths: Iterable[str], *, chosen: bool) -> Listing:
             raise SourceNotFound(f"there is no file {path}", hint="check the list of paths")
         if os.path.isdir(path):
             top = os.path.relpath(absolute, base).replace(os.sep, "/")
-            for name, entry in _walk(path, "" if top == "." else f"{top}/", set()):
+            for name, entry in _walk(path, "" if top == "." else f"{top}/"):
                 _add(listing, readable(name), entry.path, entry, chosen=False)
             continue
         name = os.path.relpath(absolute, base).replace(os.sep, "/")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lancenb.convert._folder import path_list, walk
 from lancenb.errors import EmptyInput, SourceNotFound, UnsupportedFormat
 
 from ._files import LabelOption, archive_source, file_source
@@ -45,7 +46,7 @@ def open_source(
     if isinstance(source, (str, os.PathLike)):
         return _open_path(os.fspath(source), label, image, split, limits)
     if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
-        paths = [os.fspath(s) for s in source]
+        paths = path_list(source)
         if paths and all(p.lower().endswith(PARQUET) for p in paths):
             return _open_parquet(paths, f"the list of {len(paths):,} files", label, image, split)
         return file_source(paths, label=label, split=split)
@@ -91,10 +92,9 @@ def _open_parquet(
 def _has_images(folder: str) -> bool:
     """Whether a folder with Parquet files holds at least as many loose images as those."""
     images = tables = 0
-    for _root, folders, names in os.walk(folder):
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        images += sum(has_image_suffix(n) for n in names)
-        tables += sum(n.lower().endswith(PARQUET) for n in names)
+    for name, _ in walk(folder):
+        images += has_image_suffix(name)
+        tables += name.lower().endswith(PARQUET)
     return images > tables
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import CorruptInput, LancenbError
 
-from ._info import Refusal
+from ._info import MAX_FILE_BYTES, Refusal
 from ._listing import Item
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 4 << 20  # larger buffers come fresh from the system each time and cost page faults
 BATCH_ROWS = 2048
+# A file that became a pipe since it was listed must not make us wait for a writer.
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass
@@ -72,7 +75,7 @@ def read_files(items: Sequence[Item]) -> tuple[pa.Array, dict[int, Refusal]]:
     for i, item in enumerate(items):
         size = item.size
         try:
-            fd = os.open(item.handle, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            fd = os.open(item.handle, _FLAGS)
             try:
                 if os.fstat(fd).st_size == size:
                     at += _fill(fd, view[at : at + size])
@@ -110,7 +113,10 @@ def _read_into(fd: int, view: memoryview) -> int:  # Windows has no readv
 
 def _read_all(fd: int) -> bytes:
     with open(fd, "rb", closefd=False) as file:
-        return file.read()
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise OSError(errno.EFBIG, f"it grew beyond {MAX_FILE_BYTES >> 20:,} MiB")
+    return data
 
 
 def read_members(archive: Archive, items: Sequence[Item]) -> tuple[pa.Array, dict[int, Refusal]]:

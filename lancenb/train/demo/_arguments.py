@@ -12,9 +12,9 @@ EXAMPLES = """\
 examples:
   lancenb demo
       no account, server or network needed: without a network the synthetic
-      pictures and a ResNet18 drawn by seed are used, in ./lancenb-demo
+      images and a ResNet18 drawn by seed are used, in ./lancenb-demo
   lancenb demo --dataset ~/data/cifar10 --limit 5000 --epochs 2
-      a folder in the layout of the Hub, or one folder of pictures per class
+      a folder in the layout of the Hub, or one folder of images per class
   lancenb demo --s3-endpoint http://localhost:9000 \\
       --aws-access-key minioadmin --aws-secret-key minioadmin123
       everything into s3://my-bucket/resnet_demo of a MinIO on this machine;
@@ -25,7 +25,7 @@ _HELP = {
     "cache": "folder for downloads and generated files",
     "model": "URL or path of weights, or a repository of the Hub with --model_mode repo",
     "model_mode": "how to get the model",
-    "dataset": "cifar10, synthetic, a data set of the Hub, or a local folder or file",
+    "dataset": "cifar10, synthetic, a dataset of the Hub, or a local folder or file",
     "dataset_mode": "repo: the raw files; arrow: rows by the datasets library",
     "split": "rows to train on",
     "limit": "training rows at most (a fifth as many are held out for evaluation)",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...download import DatasetDownloader, ModelDownloader
-from ...errors import DownloadFailed, LancenbError, NotFound
+from ...errors import DownloadFailed, LancenbError, NotFound, SourceNotFound
 from ._network import hub_address, reachable
 from .settings import MODEL_URL, DemoSettings
 
@@ -55,8 +56,16 @@ def get_rows(settings: DemoSettings) -> Rows:
 
     Raises:
         DownloadFailed: the data set was asked for by name and cannot be had.
+        SourceNotFound: a path that does not exist.
     """
     name = settings.dataset
+    if re.match(r"~|/|\.{1,2}/", name):  # a path, never a repository
+        name = os.path.expanduser(name)
+        if not Path(name).exists():
+            raise SourceNotFound(
+                f"there is no file or folder {name}",
+                hint="--dataset takes cifar10, synthetic, a dataset of the Hub, a folder or a file",
+            )
     away = _away(settings, hub_address(), local=name == "synthetic" or Path(name).exists())
     note = ""
     try:
@@ -64,7 +73,7 @@ def get_rows(settings: DemoSettings) -> Rows:
     except DownloadFailed as error:
         if name != DemoSettings.dataset:
             raise
-        note = f"{name} cannot be had ({_why(error)}): using the synthetic picture set instead"
+        note = f"{name} cannot be had ({_why(error)}): using the synthetic image set instead"
         name = "synthetic"
         train = _split(settings, name, settings.split, settings.limit, True)
     held_out = "test" if settings.split != "test" else "train"
@@ -111,8 +120,6 @@ def seeded_weights(settings: DemoSettings) -> Path:
     path = Path(settings.cache) / "generated" / f"resnet18-{SEEDED}-{settings.seed}.pth"
     if path.exists():
         return path
-    import os
-
     import torch
     import torchvision
 

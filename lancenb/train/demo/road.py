@@ -258,7 +258,7 @@ def _origin(source: Any) -> str:
 def _figures(report: Any) -> str:
     if report.kind == "weights" and not report.rows:
         return "holds these very weights already"
-    unit = "tensors" if report.kind == "weights" else "pictures"
+    unit = "tensors" if report.kind == "weights" else "images"
     rate = report.bytes / 1e6 / max(report.seconds, 1e-6)
     left_out = f", {len(report.skipped)} skipped" if report.skipped else ""
     return f"{report.rows:,} {unit}, {report.bytes / 1e6:.1f} MB, {rate:.0f} MB/s{left_out}"

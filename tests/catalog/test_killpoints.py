@@ -1,0 +1,156 @@
+"""kill -9 at chosen points: after the data commit, inside delete, rename, rollback and repair."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from lancenb.catalog import DataManager
+from lancenb.store import Store
+
+from .helpers import SPAWN, points, rows_of
+
+SLOW = pytest.mark.slow
+OTHER = pa.table({"id": [7], "other": ["x"]})
+
+
+def _die(*_args: Any, **_options: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _half_a_tree(store: Store, target: Any) -> None:
+    top = Path(store.join(target))
+    for path in sorted(top.rglob("*.manifest")):
+        path.unlink()
+    _die()
+
+
+def _act(dm: DataManager, action: str) -> None:
+    if action == "create":
+        dm.convert(OTHER, "new")
+    elif action == "overwrite":
+        dm.convert(OTHER, "pts", mode="overwrite")
+    elif action == "delete":
+        dm.delete("pts", confirm="pts")
+    elif action == "rename":
+        dm.rename("pts", "moved")
+    elif action == "rollback":
+        dm.rollback("pts", 1)
+    elif action == "tag":
+        dm.tag("pts", "prod")
+    else:
+        dm.fsck(repair=True)
+
+
+def _victim(root: str, action: str, point: str) -> None:
+    dm: Any = DataManager(root)
+    if point == "tree":
+        Store.delete_tree = _half_a_tree  # type: ignore[method-assign]
+    elif point == "registry":
+        dm.registry._commit = _die
+    elif point == "committed":
+        commit = dm.registry._commit
+        dm.registry._commit = lambda *args: (commit(*args), _die())
+    elif point == "erase":
+        dm._erase = _die
+    else:
+        setattr(dm, point, _die)
+    _act(dm, action)
+
+
+def kill(root: Path, action: str, point: str) -> None:
+    process = SPAWN.Process(target=_victim, args=(str(root), action, point))
+    process.start()
+    process.join(120)
+    assert process.exitcode == -signal.SIGKILL, "the point was not reached"
+
+
+def whole(root: Path) -> DataManager:
+    dm = DataManager(root)
+    dm.fsck(repair=True)
+    assert dm.fsck().problems == []
+    for artifact in dm:
+        for version in artifact.versions():
+            artifact.dataset(version.version).to_table()
+        assert artifact.columns == artifact.schema.names
+        assert artifact.aliases == dm.tags(artifact.name)
+    return dm
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("template") / "root"
+    dm = DataManager(root)
+    dm.convert(points(), "pts")
+    dm.convert(OTHER, "pts", mode="overwrite")
+    return root
+
+
+def gone(dm: DataManager) -> bool:
+    return "pts" not in dm and not list(Path(dm.store.uri, "datasets").iterdir())
+
+
+POINTS: list[tuple[str, str, Callable[[DataManager], bool]]] = [
+    ("create", "_publish", lambda dm: dm.list().names == ["pts"]),
+    ("overwrite", "_refresh", lambda dm: dm["pts"].version == 3),
+    ("delete", "erase", gone),
+    ("delete", "tree", gone),
+    ("delete", "committed", gone),
+    ("rename", "registry", lambda dm: dm.list().names == ["pts"]),
+    ("rename", "committed", lambda dm: dm.list().names == ["moved"]),
+    ("rollback", "registry", lambda dm: rows_of(dm, "pts") == points().to_pylist()),
+    ("tag", "_note_tags", lambda dm: dm["pts"].aliases == {"prod": 2}),
+]
+
+
+QUICK = ("overwrite-_refresh", "delete-tree")  # a process each takes seconds to start
+
+
+@pytest.mark.parametrize(
+    ("action", "point", "holds"),
+    [
+        pytest.param(*p, id=f"{p[0]}-{p[1]}", marks=[] if f"{p[0]}-{p[1]}" in QUICK else SLOW)
+        for p in POINTS
+    ],
+)
+def test_killed_at(
+    template: Path, tmp_path: Path, action: str, point: str, holds: Callable[[DataManager], bool]
+):
+    root = tmp_path / "root"
+    shutil.copytree(template, root)
+    kill(root, action, point)
+    dm = whole(root)
+    assert holds(dm)
+    if action == "create":
+        dm.convert(OTHER, "new")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["tree", "registry"])
+def test_killed_while_repairing(template: Path, tmp_path: Path, point: str):
+    root = tmp_path / "root"
+    shutil.copytree(template, root)
+    kill(root, "delete", "erase")
+    kill(root, "fsck", point)
+    assert gone(whole(root))
+
+
+def test_rollback_over_a_change_of_columns_and_kind(tmp_path: Path):
+    dm = DataManager(tmp_path / "root")
+    dm.convert(points(), "pts")
+    (tmp_path / "a.txt").write_text("x\n")
+    dm.convert(tmp_path / "a.txt", "pts", mode="overwrite", kind="text")
+    assert dm["pts"].kind == "text"
+    dm.rollback("pts", 1)
+    assert (dm["pts"].kind, dm["pts"].columns) == ("table", points().column_names)
+    assert dm.search(where="'x' IN columns").names == ["pts"]
+    dm.forward("pts")
+    assert dm["pts"].kind == "text"
+    assert dm.fsck().problems == []
