@@ -11,7 +11,7 @@ from typing import Any
 
 from . import __version__
 from . import errors as e
-from ._shell import in_shell_words
+from ._cli_words import in_shell_words
 from .errors import InvalidArgument, LancenbError, NotFound
 
 _USAGE_ERRORS = (InvalidArgument, NotFound, e.AlreadyExists, e.ConfirmationRequired, e.Protected)

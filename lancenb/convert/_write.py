@@ -7,10 +7,11 @@ leaves the previous version as the head. Files of a failed write are removed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import AlreadyExists, Conflict
@@ -63,6 +64,8 @@ def write_plan(
         plan.schema = _stamp(plan)
         if mode == "append" and existing is not None:
             check_append(existing.schema, plan.schema, full)
+        if check is not None:
+            check(plan)
         tracker.enter("write")
         if plan.commit is not None:
             version, rows, nbytes = plan.commit(
@@ -120,7 +123,8 @@ def write_fragments(
 
     lance = lance_module()
     failure: list[BaseException] = []
-    reader = pa.RecordBatchReader.from_batches(plan.schema, _guard(plan, tracker, failure))
+    guard = _guard(plan, tracker, failure)
+    reader = pa.RecordBatchReader.from_batches(plan.schema, guard)
     append = existing is not None and existing.mode == "append"
     version = existing.dataset.data_storage_version if append and existing else STORAGE_VERSION
     try:
@@ -140,9 +144,16 @@ def write_fragments(
         if failure and failure[0] is not error:
             raise failure[0] from None
         raise
+    finally:
+        # A write that fails inside Lance leaves the generator half-way: it has to end here, not
+        # wherever it is collected (a thread of its own pool cannot wait for itself).
+        with contextlib.suppress(ValueError):
+            guard.close()
 
 
-def _guard(plan: Plan, tracker: Tracker, failure: list[BaseException]) -> Iterator[pa.RecordBatch]:
+def _guard(
+    plan: Plan, tracker: Tracker, failure: list[BaseException]
+) -> Generator[pa.RecordBatch, None, None]:
     batches = plan.batches(tracker)
     try:
         yield from batches

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing as mp
 import os
+import resource
+import threading
 
 import pyarrow as pa
 import pytest
@@ -16,6 +18,7 @@ from lancenb.errors import (
     Conflict,
     CorruptInput,
     InvalidArgument,
+    LancenbError,
     SchemaMismatch,
     StoreNotWritable,
 )
@@ -160,6 +163,38 @@ def test_append_is_checked_before_a_byte_is_written(tmp_path, schema, words):
         Numbers(schema=schema).convert(0, uri, mode="append")
     assert data_files(uri) == before
     assert open_table(str(uri), None).version == 1
+
+
+class Ended(Numbers):
+    """Notes the thread in which its stream ends."""
+
+    thread = None
+
+    def plan(self, source, *, existing=None):
+        plan = super().plan(source, existing=existing)
+        inner = plan.batches
+
+        def batches(tracker):
+            try:
+                yield from inner(tracker)
+            finally:
+                self.thread = threading.current_thread()
+
+        plan.batches = batches
+        return plan
+
+
+def test_a_disk_that_refuses_ends_the_stream_in_our_thread(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    converter = Ended(n=4_000_000, batch=500_000)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(LancenbError):
+            converter.convert(0, tmp_path / "t.lance")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert converter.thread is threading.current_thread()
+    assert not (tmp_path / "t.lance").exists()
 
 
 def test_read_only_store_refuses(tmp_path):
