@@ -74,7 +74,7 @@ class CatalogBase:
             VersionNotFound, TagNotFound: there is no such version or tag.
             NotFound: the table itself is gone; fsck tells more.
         """
-        from lancenb.store import open_table
+        from lancenb.store import open_table, redact
 
         if hasattr(version, "__index__") and not isinstance(version, bool):
             version = operator.index(cast("int", version))  # numpy integers too
@@ -93,14 +93,18 @@ class CatalogBase:
                     f"the table of {entry.name!r} is gone: {error.message}",
                     hint="dm.fsck() tells more; dm.delete(name, confirm=name) forgets the entry",
                 ) from error
-            error.message = f"{entry.name}: {error.message}"
+            error.message = error.message.replace(redact(self._uri(entry)), repr(entry.name))
             error.args = (error.message,)
             raise
 
     @contextlib.contextmanager
-    def _writing(self, name: str | Artifact) -> Iterator[Entry]:
+    def _writing(self, name: str | Artifact, *, dry_run: bool = False) -> Iterator[Entry]:
         """Hold a writer's lease on an artefact while the body changes its table."""
         entry = self._entry(name)
+        if dry_run:  # nothing is written, not even a lease: the root may be read-only
+            yield entry
+            return
+        self.store.require_writable()
         with writing(self.store, entry.id, self.actor):
             # A delete marks the entry first and looks for leases second: one of us sees the other.
             fresh = self.registry.read().entries.get(entry.id)

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import InvalidArgument
-
-from ._origins import clean
+from lancenb.store import redact_facts
 
 if TYPE_CHECKING:
     from ._base import CatalogBase
@@ -43,7 +42,7 @@ def check_lineage(lineage: Any) -> dict[str, Any]:
     if not isinstance(lineage, Mapping) or not all(isinstance(key, str) for key in lineage):
         raise InvalidArgument("lineage is a dict with text keys", hint="{'source': 'https://...'}")
     check_text(json.dumps(dict(lineage), ensure_ascii=False, default=str), "lineage")
-    return clean(lineage)
+    return redact_facts(lineage)
 
 
 def check_labels(tags: Iterable[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import InvalidArgument, LancenbError
@@ -16,6 +16,7 @@ from .where import columns_of, parse
 if TYPE_CHECKING:
     from .lineage import Lineage
 
+KINDS = ("weights", "images", "text", "table")
 _FROM_TABLE = {"version", "rows", "bytes"}
 
 
@@ -31,7 +32,18 @@ class Finding(CatalogBase):
         return self._artifact(self._entry(name))
 
     def __getitem__(self, name: str | Artifact) -> Artifact:
+        if isinstance(name, tuple):
+            raise InvalidArgument(
+                "dm[...] takes one name", hint="dm.dataset(name, version) opens an older version"
+            )
         return self.get(name)
+
+    def _ipython_key_completions_(self) -> Sequence[str]:
+        """Names to complete ``dm["...`` with."""
+        try:
+            return [entry.name for entry in self._entries()]
+        except LancenbError:
+            return []
 
     def __contains__(self, name: object) -> bool:
         text = getattr(name, "name", name)
@@ -49,7 +61,11 @@ class Finding(CatalogBase):
         Args:
             kind: ``"weights"``, ``"images"``, ``"text"`` or ``"table"``.
             tag: a label or an alias.
+
+        Raises:
+            InvalidArgument: there is no such kind.
         """
+        _check_kind(kind)
         found = [entry for entry in self._entries() if _fits(entry, kind, tag)]
         note = " ".join(f"{k}={v}" for k, v in (("kind", kind), ("tag", tag)) if v)
         return Artifacts((self._artifact(entry) for entry in found), note)
@@ -81,6 +97,7 @@ class Finding(CatalogBase):
         """
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
             raise InvalidArgument(f"limit={limit!r} is not a count")
+        _check_kind(kind)
         words = (text or "").lower().split()
         test = parse(where) if where is not None else None
         needs = columns_of(where) & _FROM_TABLE if where is not None else set()
@@ -124,6 +141,11 @@ class Finding(CatalogBase):
         from .lineage import trace
 
         return trace(self, self._entry(name))
+
+
+def _check_kind(kind: object) -> None:
+    if kind is not None and kind not in KINDS:
+        raise InvalidArgument(f"there is no kind {kind!r}", hint=f"the kinds: {', '.join(KINDS)}")
 
 
 def _fits(entry: Entry, kind: str | None, tag: str | None) -> bool:

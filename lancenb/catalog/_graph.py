@@ -56,6 +56,6 @@ def svg(graph: Lineage) -> str:
     return (
         f'<div style="overflow-x:auto"><svg role="img" aria-label="{words}" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}" '
-        f'style="background:{_html.PAPER};font-family:var(--jp-ui-font-family, sans-serif)">'
+        f'style="{_html.CLEAR};font-family:var(--jp-ui-font-family, sans-serif)">'
         f"{''.join(parts)}</svg></div>"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
@@ -10,24 +11,32 @@ from typing import Any
 INK = "var(--jp-ui-font-color1, #222)"
 PALE = "var(--jp-ui-font-color2, #666)"
 LINE = "var(--jp-border-color2, #ddd)"
-PAPER = "var(--jp-layout-color1, #fff)"
 SHADE = "var(--jp-layout-color2, #f4f4f4)"
 ACCENT = "var(--jp-brand-color1, #1976d2)"
 BAD = "var(--jp-error-color1, #d32f2f)"
 GOOD = "var(--jp-success-color1, #388e3c)"
+CLEAR = "background:transparent"
 MONO = "var(--jp-code-font-family, monospace)"
+
+_NUMBER = re.compile(r"[-+]?(\d[\d,]*(\.\d+)?(e[-+]?\d+)?|inf|nan)( ([kMGT]?B|\(head\)))?")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
     """Return an HTML table; cells are text, or :class:`Raw` markup made here."""
-    cell = f"padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid {LINE};color:{INK}"
+    listed = [tuple(row) for row in rows]
+    style = f"padding:2px 14px 2px 0;border-bottom:1px solid {LINE};color:{INK};{CLEAR};text-align:"
+    sides = [
+        style + ("right" if _numeric(r[i] for r in listed) else "left") for i in range(len(headers))
+    ]
     head = "".join(
-        f'<th scope="col" style="{cell};font-weight:600">{escape(header)}</th>'
-        for header in headers
+        f'<th scope="col" style="{side};font-weight:600">{escape(header)}</th>'
+        for header, side in zip(headers, sides, strict=True)
     )
     body = "".join(
-        "<tr>" + "".join(f'<td style="{cell}">{text(value)}</td>' for value in row) + "</tr>"
-        for row in rows
+        f'<tr style="{CLEAR}">'
+        + "".join(f'<td style="{s}">{text(v)}</td>' for v, s in zip(row, sides, strict=True))
+        + "</tr>"
+        for row in listed
     )
     title = (
         f'<caption style="text-align:left;color:{PALE};padding-bottom:4px">{escape(caption)}'
@@ -36,7 +45,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = 
         else ""
     )
     return (
-        f'<table style="border-collapse:collapse;background:{PAPER}">{title}'
+        f'<table style="border-collapse:collapse;{CLEAR}">{title}'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
@@ -44,15 +53,15 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = 
 def facts(title: str, pairs: Iterable[tuple[str, Any]]) -> str:
     """Return a titled list of name and value."""
     rows = "".join(
-        f'<tr><th scope="row" style="text-align:left;padding:1px 14px 1px 0;font-weight:500;'
-        f'color:{PALE}">{escape(key)}</th>'
-        f'<td style="text-align:left;color:{INK}">{text(value)}</td></tr>'
+        f'<tr style="{CLEAR}"><th scope="row" style="text-align:left;padding:1px 14px 1px 0;'
+        f'font-weight:500;color:{PALE};{CLEAR}">{escape(key)}</th>'
+        f'<td style="text-align:left;color:{INK};{CLEAR}">{text(value)}</td></tr>'
         for key, value in pairs
         if value not in (None, "", [], (), {})
     )
     return (
-        f'<div style="background:{PAPER};color:{INK}"><strong>{escape(title)}</strong>'
-        f'<table style="border-collapse:collapse">{rows}</table></div>'
+        f'<div style="{CLEAR};color:{INK}"><strong>{escape(title)}</strong>'
+        f'<table style="border-collapse:collapse;{CLEAR}">{rows}</table></div>'
     )
 
 
@@ -86,24 +95,41 @@ def text(value: Any) -> str:
     return escape(str(value))
 
 
+def _numeric(cells: Iterable[Any]) -> bool:
+    """Whether all cells that say something are numbers, or numbers with a unit."""
+    said = [cell for cell in cells if cell is not None and str(cell) not in ("", "?")]
+    return bool(said) and all(
+        not isinstance(cell, (Raw, bool)) and _NUMBER.fullmatch(str(cell)) for cell in said
+    )
+
+
 def when(value: datetime) -> str:
     """Return a time for people, in UTC, to the second."""
     return value.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def count(number: int, unit: str) -> str:
+    """Return ``number`` with its unit in singular or plural.
+
+    >>> count(1, "row"), count(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
 
 
 def size(nbytes: int | None) -> str:
     """Return bytes for people.
 
     >>> size(1536)
-    '1.5 KB'
+    '1.5 kB'
     """
     if nbytes is None:
         return "?"
     number = float(nbytes)
-    for unit in ("B", "KB", "MB", "GB"):
-        if number < 1024:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < (999.5 if unit == "B" else 999.95):
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
+        number /= 1000
     return f"{number:.1f} TB"
 
 

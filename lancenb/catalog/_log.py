@@ -70,11 +70,12 @@ def _describe(operation: Any) -> str:
         "Append": "append",
         "Overwrite": "overwrite",
         "Update": "update rows",
-        "Rewrite": "compaction",
-        "BaseOperation": "room made for a compaction",
+        "Rewrite": "fragments joined",
+        "ReserveFragments": "room made for joined fragments",
+        "BaseOperation": "preparation of the next version",
         "CreateIndex": "index",
         "Merge": "change of columns",
         "Project": "columns dropped or renamed",
         "UpdateConfig": "metadata",
     }
-    return words.get(name, name.lower())
+    return words.get(name, "change of the table")

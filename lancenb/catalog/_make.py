@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lancenb.errors import ArtifactNotFound, InvalidArgument
+from lancenb.errors import (
+    ArtifactNotFound,
+    InvalidArgument,
+    InvalidName,
+    SchemaMismatch,
+    SourceNotFound,
+)
 
 from ._edges import check_labels, check_lineage, check_metadata, check_text, resolve_parents
-from ._names import check_name
+from ._names import a_kind, check_name
 from ._slots import Slots, taken
 
 if TYPE_CHECKING:
-    from lancenb.convert import ConvertReport
+    from lancenb.convert import ConvertReport, Plan
     from lancenb.progress import CancelToken, ProgressCallback
 
+    from ._entry import Entry
     from .artifact import Artifact
+
+
+def _check_kind(entry: Entry, source: Any, plan: Plan) -> None:
+    """Raise rather than turn an artefact into one of another kind."""
+    if plan.kind != entry.kind:
+        path = isinstance(source, (str, os.PathLike))
+        given = os.path.basename(os.fspath(source)) or source if path else "what was given"
+        raise SchemaMismatch(
+            f"{entry.name!r} holds {a_kind(entry.kind)}, {given} is {a_kind(plan.kind)}",
+            hint="choose another name, or delete it first: "
+            f"dm.delete({entry.name!r}, confirm={entry.name!r})",
+        )
 
 
 class Making(Slots):
@@ -61,13 +82,17 @@ class Making(Slots):
         Raises:
             AlreadyExists: the name is taken, or is being taken at this moment.
             ArtifactNotFound: ``mode="append"`` and there is no such artefact.
+            SchemaMismatch: the artefact is of another kind, or appended rows do not fit.
             LancenbError: anything wrong with the source; the catalogue is as before.
         """
         from lancenb.convert import make_converter
 
         check_name(name)
         if mode not in ("create", "overwrite", "append"):
-            raise InvalidArgument(f"mode={mode!r} is not one of create, overwrite, append")
+            raise InvalidArgument(
+                f"mode={mode!r} is not one of create, overwrite, append",
+                hint="overwrite makes the next version, append adds rows to it",
+            )
         edges = resolve_parents(self, parents)
         labels, extra = check_labels(tags), check_metadata(metadata)
         check_text(description, "description")
@@ -88,7 +113,10 @@ class Making(Slots):
         }
         if exists:
             with self._writing(name) as entry:
-                report = converter.convert(source, self._uri(entry), mode=mode, **common)
+                same = partial(_check_kind, entry, source)
+                report = converter.convert(
+                    source, self._uri(entry), mode=mode, check=same, **common
+                )
             if mode == "overwrite" or description or labels or extra or edges:
                 self._refresh(entry, description, labels, extra, edges)
         else:
@@ -156,9 +184,22 @@ class Making(Slots):
         """
         from lancenb.convert.weights import save_weights
 
+        if not isinstance(name, str) and (isinstance(state, str) or callable(name)):
+            raise InvalidName(
+                f"the name of an artefact is text, not {type(name).__name__}",
+                hint="the name comes first: dm.save_weights(name, model)",
+            )
         check_name(name)
+        if isinstance(state, str) and not os.path.exists(state):
+            raise SourceNotFound(
+                f"there is no file or folder {state!r} with weights",
+                hint="give the module, its state_dict(), or the path of a checkpoint",
+            )
         if mode not in ("auto", "create", "overwrite"):
-            raise InvalidArgument(f"mode={mode!r} is not one of auto, create, overwrite")
+            raise InvalidArgument(
+                f"mode={mode!r} is not one of auto, create, overwrite",
+                hint="auto creates the artefact or adds its next version",
+            )
         edges = resolve_parents(self, parents)
         labels, extra = check_labels(tags), check_metadata(metadata)
         check_text(description, "description")
@@ -177,7 +218,8 @@ class Making(Slots):
             with self._writing(name) as entry:
                 if entry.kind != "weights":
                     raise InvalidArgument(
-                        f"{name!r} holds {entry.kind}, not weights", hint="choose another name"
+                        f"{name!r} holds {a_kind(entry.kind)}, not weights",
+                        hint="choose another name",
                     )
                 report = save_weights(state, self._uri(entry), mode=mode, **common)
             self._refresh(entry, description, labels, extra, edges)
@@ -213,7 +255,7 @@ class Making(Slots):
         entry = self._entry(name)
         if entry.kind != "weights":
             raise InvalidArgument(
-                f"{entry.name!r} holds {entry.kind}, not weights",
+                f"{entry.name!r} holds {a_kind(entry.kind)}, not weights",
                 hint="dm.list(kind='weights') shows the models",
             )
         from lancenb.convert.weights import load_weights

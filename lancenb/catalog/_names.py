@@ -18,6 +18,15 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 TABLE_DIRECTORY = re.compile(r"(?P<name>.+)-(?P<ulid>[0-9A-HJKMNP-TV-Z]{26})\.lance\Z")
 
 
+def a_kind(kind: str) -> str:
+    """Return a kind as it is said in a sentence.
+
+    >>> f"it holds {a_kind('table')}, not {a_kind('weights')}"
+    'it holds a table, not weights'
+    """
+    return "a table" if kind == "table" else kind
+
+
 def check_name(name: object, what: str = "artefact") -> str:
     """Return ``name`` if it may name an artefact.
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from lancenb.store import redact_facts
+
 from . import _html
 
 _FILES_SHOWN = 10
@@ -93,7 +95,7 @@ class Origin:
 def origin_of(version: int, time: datetime, properties: Mapping[str, str]) -> Origin | None:
     """Return what the properties of a version say about its origin, ``None`` if nothing."""
     stored = {
-        key: clean(_json(properties.get(f"lancenb.{key}")))
+        key: redact_facts(_json(properties.get(f"lancenb.{key}")))
         for key in ("source", "files", "options", "converter", "mode", "format", "reader")
     }
     source = stored["source"]
@@ -114,24 +116,6 @@ def origin_of(version: int, time: datetime, properties: Mapping[str, str]) -> Or
         download=download,
         options=options if isinstance(options, dict) else {},
     )
-
-
-def clean(value: Any, key: str = "") -> Any:
-    """Return a JSON value without credentials, wherever in it they are.
-
-    >>> clean({"token": "x", "where": ["https://me:pw@host/a?b=c"]})
-    {'token': '***', 'where': ['https://***@host/a?***']}
-    """
-    from lancenb.store import redact
-
-    if isinstance(value, Mapping):
-        return {redact(k): clean(item, str(k)) for k, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [clean(item, key) for item in value]
-    if isinstance(value, str):
-        probe = f"{key}=x"
-        return "***" if key and redact(probe) != probe else redact(value)
-    return value
 
 
 def text_lines(origins: list[Origin]) -> list[str]:

@@ -82,7 +82,7 @@ class Registry:
                     same = self._folder() == self._seen
                     if same and self._dataset.latest_version == self._cached.version:
                         return self._cached
-            if not self.store.is_local:
+            if not self.store.is_local or os.path.isfile(self.store.uri):
                 self.store.check()
             try:
                 dataset = open_table(self.uri, self.store)

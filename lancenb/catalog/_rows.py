@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lancenb.errors import ColumnNotFound, InvalidArgument
+from lancenb.errors import ColumnNotFound, InvalidArgument, InvalidFilter
 
 from ._base import CatalogBase
 from ._log import in_utc
@@ -126,24 +126,27 @@ class Rows(CatalogBase):
 
         Raises:
             ColumnNotFound: no version has such a column.
+            InvalidFilter: the value fits the column in no version.
         """
         entry = self._entry(name)
         head = self._open(entry)
-        if key not in head.schema.names:
-            column(head.schema, key)
         changes: list[RowChange] = []
+        misfit: Exception | None = None
+        fits = False
         before: dict[str, Any] | None = None
         for facts in head.versions():
             number = int(facts["version"])
             dataset = self._open(entry, number)
             try:
-                row = self._one(entry, dataset, key, value)
-            except ColumnNotFound:  # the column came later
-                row = None
+                row, fits = self._one(entry, dataset, key, value), True
+            except (ColumnNotFound, InvalidFilter) as error:
+                row, misfit = None, error  # the column came later, or was of another type
             if repr(row) != repr(before):
                 action = "added" if before is None else "removed" if row is None else "changed"
                 changes.append(RowChange(number, in_utc(facts["timestamp"]), action, row))
             before = row
+        if not fits and misfit is not None:
+            raise misfit
         return changes
 
     def delete_rows(self, name: str | Artifact, where: Any, *, dry_run: bool = False) -> int:
@@ -163,7 +166,7 @@ class Rows(CatalogBase):
         """
         from lancenb.store import lance_errors
 
-        with self._writing(name) as entry:
+        with self._writing(name, dry_run=dry_run) as entry:
             dataset = self._open(entry)
             sql = to_sql(where, dataset.schema)
             if sql is None:

@@ -163,7 +163,7 @@ class Upkeep(Slots):
             )
         if older_than is not None and older_than < timedelta(0):
             raise InvalidArgument("older_than is negative")
-        with self._writing(name) as entry:
+        with self._writing(name, dry_run=dry_run) as entry:
             head = self._open(entry)
             uri = self._uri(entry)
             with lance_errors(uri, self.store):
@@ -214,6 +214,9 @@ class Upkeep(Slots):
                 head = self._open(entry)
                 try:
                     with lance_errors(uri, self.store):
+                        if _tidy(head):
+                            note = "it is in one piece, and no index lags behind"
+                            return Optimized(entry.name, before, before, int(head.version), note)
                         head.optimize.compact_files()
                         if head.describe_indices():
                             head.optimize.optimize_indices()
@@ -239,6 +242,14 @@ class Upkeep(Slots):
         if not isinstance(grace, timedelta) or grace < timedelta(0):
             raise InvalidArgument(f"grace={grace!r} is not an age", hint="timedelta(hours=1)")
         return check(self, repair=repair, grace=grace)
+
+
+def _tidy(head: Any) -> bool:
+    """Whether a table has nothing to join, to drop or to index."""
+    fragments = head.get_fragments()
+    if len(fragments) > 1 or head.describe_indices():
+        return False
+    return not any(f.metadata.deletion_file or len(f.data_files()) > 1 for f in fragments)
 
 
 def _check_unprotected(plan: Deletion, force: bool) -> None:

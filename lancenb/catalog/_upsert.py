@@ -27,7 +27,8 @@ from ._base import MESSAGE_KEY, CatalogBase
 from ._debris import remove_data_files, remove_deletion_files
 from ._edges import check_text
 from ._entry import Entry
-from ._names import check_name, did_you_mean
+from ._html import count
+from ._names import a_kind, check_name, did_you_mean
 from ._stats import blob_columns
 from .filters import column, to_sql
 from .results import Upsert
@@ -96,7 +97,8 @@ class Upserting(CatalogBase):
         lance = lance_module()
         uri = self._uri(entry)
         properties = {
-            MESSAGE_KEY: message or f"upsert of {table.num_rows} rows by {', '.join(keys)}",
+            MESSAGE_KEY: message
+            or f"upsert of {count(table.num_rows, 'row')} by {', '.join(keys)}",
             "lancenb.action": "upsert",
             "lancenb.actor": self.actor,
         }
@@ -104,7 +106,8 @@ class Upserting(CatalogBase):
             head = self._open(entry)
             if blob_columns(head.schema):
                 raise InvalidArgument(
-                    f"{entry.name!r} holds {entry.kind}, which are not changed row by row",
+                    f"{entry.name!r} holds {a_kind(entry.kind)} with blobs, which are not changed "
+                    "row by row",
                     hint="dm.save_weights stores the tensors that changed",
                 )
             rows = self._complete(entry, head, table, keys)
@@ -156,7 +159,8 @@ class Upserting(CatalogBase):
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
                 raise SchemaMismatch(
                     f"column {name!r} of the new rows does not fit {entry.name!r}, where it is "
-                    f"{schema.field(name).type}: {error}"
+                    f"{schema.field(name).type}: {error}",
+                    hint=f"give values of type {schema.field(name).type}",
                 ) from None
         if missing:
             typed |= self._present(head, typed, keys, missing)

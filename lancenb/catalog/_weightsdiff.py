@@ -36,7 +36,7 @@ class TensorChange:
         """Return the row shown for it."""
         figures = (self.norm, self.relative, self.cosine)
         shown = ("" if f is None else f"{f:.6g}" for f in figures)
-        shape = " x ".join(map(str, self.shape)) or "scalar"
+        shape = " × ".join(map(str, self.shape)) or "scalar"
         return (self.name, self.what, shape, self.dtype, *shown)
 
 

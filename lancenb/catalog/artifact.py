@@ -193,8 +193,8 @@ class Artifact:
             ("kind", self.kind),
             *state,
             ("description", self.description),
-            ("tags", ", ".join(self.tags)),
-            ("aliases", aliases),
+            ("tags", aliases),
+            ("labels", ", ".join(self.tags)),
             ("made from", parents),
             ("metadata", _short(", ".join(f"{k}={v}" for k, v in self.metadata.items()))),
             ("columns", ", ".join(self.columns[:20]) + (" …" if len(self.columns) > 20 else "")),
@@ -239,7 +239,7 @@ class Artifacts(list[Artifact]):
         """Their names, in order."""
         return [artifact.name for artifact in self]
 
-    _HEADERS = ("name", "kind", "version", "rows", "aliases", "tags", "description")
+    _HEADERS = ("name", "kind", "version", "rows", "tags", "labels", "description")
 
     def _rows(self) -> list[tuple[str, ...]]:
         def row(artifact: Artifact) -> tuple[str, ...]:

@@ -143,9 +143,12 @@ def sql_error(error: BaseException, sql: str, schema: pa.Schema) -> InvalidFilte
     missing = re.search(r"No field named ([^\s,]+?)\.? |Column (\S+) does not exist", text + " ")
     if missing:
         name = (missing.group(1) or missing.group(2)).strip("\"'`.")
+        hint = did_you_mean(name, schema.names)
+        if re.search(rf"[=<>~]\s*{re.escape(name)}\b", sql):
+            hint += f"; text needs single quotes: '{name}'"
         return ColumnNotFound(
             f"the filter {shortened(sql)} names {name!r}, which the table does not have",
-            hint=did_you_mean(name, schema.names),
+            hint=hint,
         )
     text = re.sub(r", /\S+\.rs:\d+:\d+", "", text)
     text = re.sub(r"(LanceError\(\w+\)|Invalid user input|Error parsing statement): ", "", text)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import LancenbError
+from lancenb.store import redact_facts
 
 from ._graph import svg
 from ._log import in_utc, properties_of
-from ._origins import Origin, clean, html_table, origin_of, text_lines
+from ._origins import Origin, html_table, origin_of, text_lines
 
 if TYPE_CHECKING:
     from ._base import CatalogBase
@@ -212,4 +213,6 @@ def _edges(text: str | None) -> list[dict[str, Any]]:
         found = json.loads(text or "[]")
     except ValueError:
         return []
-    return [clean(e) for e in found if isinstance(e, dict)] if isinstance(found, list) else []
+    return (
+        [redact_facts(e) for e in found if isinstance(e, dict)] if isinstance(found, list) else []
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import InvalidArgument, LancenbError
 
 from . import _html
+from ._base import CatalogBase
 from ._find import Finding
 from ._make import Making
 from ._register import Registering
@@ -20,6 +22,10 @@ from ._versions import Versioning
 if TYPE_CHECKING:
     from .artifact import Artifact
     from .diff import Diff
+
+
+_HINT = "dm.convert(source, name) adds weights, images, text or a table"
+_EMPTY = f"0 artefacts; {_HINT}"
 
 
 class DataManager(Making, Registering, Finding, Rows, Upserting, Versioning, Upkeep):
@@ -89,10 +95,18 @@ class DataManager(Making, Registering, Finding, Rows, Upserting, Versioning, Upk
             return diff_weights(entry.name, before, after)
         return diff_tables(entry.name, entry.kind, before, after, key=key, samples=samples)
 
+    def preview(self, name: str | Artifact, **options: Any) -> Any:
+        """Return a picture of an artefact for notebooks; see :func:`lancenb.preview`.
+
+        Raises:
+            ArtifactNotFound: with a suggestion.
+        """
+        return self._artifact(self._entry(name)).preview(**options)
+
     def _counts(self) -> str:
         kinds = Counter(entry.kind for entry in self._entries())
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-        return f"{sum(kinds.values())} artefacts" + (f" ({listed})" if listed else "")
+        return f"{_html.count(sum(kinds.values()), 'artefact')} ({listed})" if listed else _EMPTY
 
     def __repr__(self) -> str:
         try:
@@ -106,6 +120,8 @@ class DataManager(Making, Registering, Finding, Rows, Upserting, Versioning, Upk
             listed = self.list()
         except LancenbError as error:
             return _html.facts(f"DataManager {_root(self)}", [("problem", error.message)])
+        if not listed:
+            return _html.facts(f"DataManager {_root(self)}", [("empty", _HINT)])
         return _html.facts(f"DataManager {_root(self)}", []) + listed._repr_html_()
 
     def __bool__(self) -> bool:
@@ -119,6 +135,19 @@ class DataManager(Making, Registering, Finding, Rows, Upserting, Versioning, Upk
 
     def __getstate__(self) -> dict[str, Any]:
         return {"store": self.store, "actor": self.actor, "registry": self.registry}
+
+
+def _call_it_by_its_name() -> None:
+    """Let Python's own TypeErrors say ``DataManager.convert()``, not where it was written."""
+    for base in DataManager.__mro__[1:-1]:
+        for name, member in vars(base).items():
+            if not name.startswith("_") and isinstance(member, FunctionType):
+                member.__qualname__ = f"{DataManager.__qualname__}.{name}"
+                member.__module__ = __name__
+    CatalogBase.__init__.__qualname__ = f"{DataManager.__qualname__}.__init__"
+
+
+_call_it_by_its_name()
 
 
 def _root(manager: DataManager) -> str:

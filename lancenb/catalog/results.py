@@ -139,8 +139,8 @@ class Deletion(_Facts):
         if not self.erased:
             verb = "would forget" if self.dry_run else "forgot"
         return (
-            f"{verb} {self.name}: {self.versions} version{'s' * (self.versions != 1)}, "
-            f"{self.rows:,} rows, {_html.size(self.bytes)}"
+            f"{verb} {self.name}: {_html.count(self.versions, 'version')}, "
+            f"{_html.count(self.rows, 'row')}, {_html.size(self.bytes)}"
         )
 
     def _pairs(self) -> list[tuple[str, Any]]:
@@ -176,8 +176,8 @@ class Cleanup(_Facts):
     def _title(self) -> str:
         verb = "would remove" if self.dry_run else "removed"
         return (
-            f"{self.name}: {verb} {len(self.versions)} old versions, {_html.size(self.bytes)}; "
-            f"{self.kept} kept"
+            f"{self.name}: {verb} {_html.count(len(self.versions), 'old version')}, "
+            f"{_html.size(self.bytes)}; {self.kept} kept"
         )
 
     def _pairs(self) -> list[tuple[str, Any]]:
@@ -204,8 +204,12 @@ class Optimized(_Facts):
     note: str = ""
 
     def _title(self) -> str:
+        if self.note:
+            return f"{self.name}: nothing to do (version {self.version})"
+        after = self.fragments_after
         return (
-            f"{self.name}: {self.fragments_before} fragments are now {self.fragments_after} "
+            f"{self.name}: {_html.count(self.fragments_before, 'fragment')} "
+            f"{'is' if self.fragments_before == 1 else 'are'} now {after} "
             f"(version {self.version})"
         )
 
@@ -224,7 +228,7 @@ class Upsert(_Facts):
 
     def _title(self) -> str:
         return (
-            f"{self.name}: {self.inserted:,} rows inserted, {self.updated:,} updated "
+            f"{self.name}: {_html.count(self.inserted, 'row')} inserted, {self.updated:,} updated "
             f"(version {self.version})"
         )
 

@@ -20,6 +20,27 @@ from .archive import (
     too_many,
 )
 
+_LONGEST_HEADER = 1 << 20
+_EXTENSIONS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+
+
+class Header(tarfile.TarInfo):
+    """An entry whose long name or attributes, which tarfile reads at once, are of sane size."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _EXTENSIONS and self.size > _LONGEST_HEADER:
+            raise UnsafeInput(
+                f"{tar.name} has a header of {self.size:,} bytes (an archive bomb?)",
+                hint="pack the files again",
+            )
+        return super()._proc_member(tar)  # type: ignore[misc]
+
 
 class TarArchive(Archive):
     """A tar file. Read members in order: going back in a packed one starts from its beginning."""
@@ -28,7 +49,7 @@ class TarArchive(Archive):
         self.path = str(path)
         self.limits = limits
         try:
-            self._tar = tarfile.open(path)  # noqa: SIM115 - closed by close()
+            self._tar = tarfile.open(path, tarinfo=Header)  # noqa: SIM115 - closed by close()
         except DAMAGE as error:
             raise damaged(self.path, f"{_first_line(error)} (neither zip nor tar?)") from None
         try:

@@ -118,7 +118,7 @@ def unique_names(names: Iterable[str]) -> list[str]:
 
 
 def _clean(name: str, position: int) -> str:
-    name = name.replace(".", "_").replace("`", "_")
+    name = name.replace(".", "_").replace("`", "_").replace("\x00", "_")
     if not name:
         return f"column_{position}"
     return name + "_" if name.lower() in _RESERVED else name
@@ -175,7 +175,7 @@ def _struct_rule(kind: Any, what: str) -> _Rule:
     old = [kind.field(i) for i in range(kind.num_fields)]
     rules = [_rule(f.type, f"field {f.name!r} of {what}") for f in old]
     names = [f.name for f in old]
-    if len(set(names)) < len(names):
+    if len(set(names)) < len(names) or any("\x00" in name for name in names):
         names = unique_names(names)
     if names == [f.name for f in old] and all(r.convert is None for r in rules):
         return _Rule(kind)

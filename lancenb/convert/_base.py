@@ -106,6 +106,7 @@ class Converter(ABC):
         cancel: CancelToken | None = None,
         message: str = "",
         lineage: Mapping[str, Any] | None = None,
+        check: Callable[[Plan], None] | None = None,
     ) -> ConvertReport:
         """Convert ``source`` to the Lance table at ``uri``.
 
@@ -120,6 +121,7 @@ class Converter(ABC):
             cancel: token to stop the work; the old version then stays the head.
             message: free text stored with the version.
             lineage: extra facts about the origin, stored with the version.
+            check: called with the plan before anything is written; may raise to refuse it.
 
         Raises:
             AlreadyExists: ``mode="create"`` and the table exists.
@@ -153,6 +155,7 @@ class Converter(ABC):
                     message=message,
                     lineage={**origin(source), **dict(lineage or {})},
                     converter=type(self).__name__,
+                    check=check,
                 )
             except StaleLabels:
                 if attempt == 5:

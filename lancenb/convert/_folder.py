@@ -126,8 +126,9 @@ def _one_saved(folder: Path) -> str | None:
     if not (info.exists() and (folder / "state.json").exists()):
         return None
     features = _described(info).get("features") or {}
-    values = features.values() if isinstance(features, dict) else []
-    types = {str(f.get("_type")) for f in values if isinstance(f, dict)}
+    if not isinstance(features, dict):
+        raise _damaged(info)
+    types = {str(f.get("_type")) for f in features.values() if isinstance(f, dict)}
     return "images" if "Image" in types else "table"
 
 
@@ -138,10 +139,14 @@ def _described(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise CorruptInput(
-            f"{path} does not describe a saved dataset", hint="write it again with save_to_disk"
-        )
+        raise _damaged(path)
     return found
+
+
+def _damaged(path: Path) -> CorruptInput:
+    return CorruptInput(
+        f"{path} does not describe a saved dataset", hint="write it again with save_to_disk"
+    )
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -7,7 +7,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from ._archive_tar import Header
 from ._magic import suffix_of
+from .archive import Limits
 
 _IMAGE_SUFFIXES = frozenset(
     ("png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "gif", "ppm", "pgm", "avif", "jp2")
@@ -29,10 +31,22 @@ def zip_format(path: Path) -> str:
 def tar_format(path: Path) -> str:
     """Return ``"images"`` or ``"files"``."""
     try:
-        with tarfile.open(path) as archive:
-            return _majority([m.name for m in archive.getmembers()[:5000] if m.isfile()])
+        with tarfile.open(path, tarinfo=Header) as archive:
+            return _majority(_first_names(archive, path.stat().st_size))
     except (tarfile.TarError, OSError, EOFError):
         return "files"
+
+
+def _first_names(archive: tarfile.TarFile, packed: int) -> list[str]:
+    """Return names of files; a bomb is not unpacked here but left to the reader to refuse."""
+    names, left, limits = [], 5000, Limits()
+    budget = max(limits.ratio_floor, limits.max_ratio * packed)
+    while left and budget > 0 and (info := archive.next()) is not None:
+        left -= 1
+        budget -= info.size
+        if info.isfile():
+            names.append(info.name)
+    return names
 
 
 def _majority(names: list[str]) -> str:

@@ -46,7 +46,7 @@ class ConvertReport:
         label = self.name or self.uri
         text = (
             f"<ConvertReport {label} v{self.version}: {self.rows:,} {_unit(self.kind, self.rows)}, "
-            f"{_size(self.bytes)} in {self.seconds:.2f} s"
+            f"{shown_size(self.bytes)} in {self.seconds:.2f} s"
         )
         if self._idle:
             text += f", {self._idle}"
@@ -65,7 +65,7 @@ class ConvertReport:
             ("table", self.name or self.uri),
             ("version", str(self.version)),
             (_unit(self.kind, self.rows), f"{self.rows:,}"),
-            ("payload", f"{_size(self.bytes)} in {self.seconds:.2f} s"),
+            ("payload", f"{shown_size(self.bytes)} in {self.seconds:.2f} s"),
             ("columns", ", ".join(f.name for f in self.schema)),
         ]
         if self._idle:
@@ -93,7 +93,8 @@ def _unit(kind: str, number: int) -> str:
     return unit if number == 1 else unit + "s"
 
 
-def _size(nbytes: float) -> str:
+def shown_size(nbytes: float) -> str:
+    """Return bytes for people, in steps of 1000."""
     for unit in ("B", "kB", "MB"):
         if nbytes < 999.5:
             return f"{nbytes:.0f} {unit}" if unit == "B" else f"{nbytes:.3g} {unit}"

@@ -19,7 +19,7 @@ def check_append(table: pa.Schema, rows: pa.Schema, uri: str) -> None:
     kind, new = _kind(table), _kind(rows)
     if kind and new and kind != new:
         raise SchemaMismatch(
-            f"{uri} holds {kind}, the new rows are {new}",
+            f"{uri} holds {_said(kind)}, what is new is {_said(new)}",
             hint="append to a table of the same kind, or create another one",
         )
     for field in rows:
@@ -61,6 +61,10 @@ def same_type(old: pa.DataType, new: pa.DataType) -> bool:
             same_type(a.type, b.type) for a, b in zip(old, new, strict=True)
         )
     return False
+
+
+def _said(kind: str) -> str:
+    return "a table" if kind == "table" else kind
 
 
 def _kind(schema: pa.Schema) -> str:

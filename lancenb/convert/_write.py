@@ -45,6 +45,7 @@ def write_plan(
     message: str = "",
     lineage: Mapping[str, Any] | None = None,
     converter: str = "",
+    check: Callable[[Plan], None] | None = None,
 ) -> ConvertReport:
     """Write what ``plan`` describes and commit it as one version; see :class:`Plan`."""
     start = time.monotonic()
@@ -62,10 +63,10 @@ def write_plan(
 
     try:
         plan.schema = _stamp(plan)
-        if mode == "append" and existing is not None:
-            check_append(existing.schema, plan.schema, full)
         if check is not None:
             check(plan)
+        if mode == "append" and existing is not None:
+            check_append(existing.schema, plan.schema, full)
         tracker.enter("write")
         if plan.commit is not None:
             version, rows, nbytes = plan.commit(
@@ -264,10 +265,11 @@ def _properties(
     plan: Plan, mode: str, converter: str, facts: Mapping[str, Any], message: str
 ) -> dict[str, str]:
     from lancenb import __version__
+    from lancenb.store import redact_facts
 
     made = {"kind": plan.kind, "mode": mode, "converter": converter, "version": __version__}
     out = {PREFIX + key: value for key, value in made.items() if value}
-    for key, value in facts.items():
+    for key, value in redact_facts(dict(facts)).items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         out[key if key.startswith(PREFIX) else PREFIX + key] = text
     out[MESSAGE_KEY] = storable(message) or f"{mode} by {converter or 'lancenb'}"

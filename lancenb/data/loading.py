@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from ..errors import InvalidArgument
+from ..errors import InvalidArgument, LancenbError
+from ..store._raw import wrapped_error
 from ._collate import collate
 from .order import EpochBatches, SeededBatch
 
@@ -147,7 +148,14 @@ class BatchLoader:
                 generator=torch.Generator().manual_seed(self.batch_sampler.seed),
             )
         seeds = EpochBatches(**_settings(self.batch_sampler))
-        for batch, indices in zip(self._workers, seeds, strict=True):
+        batches = zip(self._workers, seeds, strict=True)
+        while True:
+            try:
+                batch, indices = next(batches)
+            except StopIteration:
+                return
+            except LancenbError as error:  # torch made it again, with a traceback for a message
+                raise (wrapped_error(str(error)) or error) from None
             yield batch, indices.seed
 
     def _from_threads(self) -> Iterator[tuple[Any, int]]:

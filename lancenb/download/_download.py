@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ChecksumMismatch, InvalidArgument
 from ..progress import CancelToken, ProgressCallback, Tracker
-from ._names import public_url
+from ._names import check_token, public_url
 from .cache import Cache
 from .result import Download, DownloadedFile, local_files
 from .sources import Source, parse
@@ -86,6 +86,9 @@ def download(
         source, revision=revision, token=token, allow=allow, ignore=ignore, sha256=sha256,
         split=split, limit=limit,
     )  # fmt: skip
+    token = check_token(token)
+    for name, place in (("to", to), ("cache", cache)):
+        _check_place(name, place)
     store = cache if isinstance(cache, Cache) else Cache(cache)
     tracker = Tracker(progress, cancel)
     target = _target(to)
@@ -140,6 +143,14 @@ def _refuse_unused(source: Source, **options: Any) -> None:
                 f"{name}= means nothing for {source.kind} sources ({public_url(source.name)})",
                 hint=f"these take: {', '.join(sorted(_TAKES[source.kind]))}",
             )
+
+
+def _check_place(name: str, place: Any) -> None:
+    if place is None or isinstance(place, Cache):
+        return
+    text = os.fspath(place) if isinstance(place, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidArgument(f"{name}={place!r:.60} is no path")
 
 
 def _patterns(value: str | Sequence[str] | None) -> list[str] | None:

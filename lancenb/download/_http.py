@@ -121,8 +121,14 @@ def open_url(
         response = _request(current, sent)
         location = response.headers.get("Location")
         if response.status in _REDIRECTS and location:
-            target = urljoin(current, location)
             _discard(response)
+            try:
+                target = urljoin(current, location)
+            except ValueError:
+                raise DownloadFailed(
+                    f"{public_url(url)} redirects to an address that is none",
+                    hint="try the address in a browser",
+                ) from None
             policy.check(target, previous=current)
             if not same_origin(origin, target):
                 token = None  # once away, a way back does not restore it

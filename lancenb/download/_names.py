@@ -9,6 +9,8 @@ import unicodedata
 from email.message import Message
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from ..errors import InvalidArgument
+
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[^/]*$")
 _BAD_CHARS = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
@@ -51,7 +53,7 @@ def name_from_disposition(header: str | None) -> str | None:
     if extended:
         try:
             return unquote(extended.group(2).strip().strip('"'), encoding=extended.group(1))
-        except LookupError:
+        except (LookupError, ValueError):  # a codec that is none, or none for bytes
             return unquote(extended.group(2).strip().strip('"'))
     message = Message()
     message["content-disposition"] = header
@@ -107,6 +109,23 @@ def public_url(url: str) -> str:
     except ValueError:
         return re.sub(r"//[^/]*@", "//", url.split("?", 1)[0])
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def check_token(token: str | None) -> str | None:
+    """Return a token fit for a header; the line end of a token file is dropped.
+
+    Raises:
+        InvalidArgument: it is no text, or holds characters no token has (it is not shown).
+    """
+    if token is None:
+        return None
+    clean = token.strip() if isinstance(token, str) else ""
+    if not clean or not all("!" <= char <= "~" for char in clean):
+        raise InvalidArgument(
+            "token= is not a token: it is empty, or holds spaces or other characters none has",
+            hint="pass the token as text, as its page shows it",
+        )
+    return clean
 
 
 def url_key(url: str) -> str:

@@ -131,7 +131,7 @@ def check_rows(split: str | None, limit: int | None) -> None:
     """Raise :class:`~lancenb.errors.InvalidArgument` for splits and limits that cannot work."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise InvalidArgument(f"limit={limit!r} takes no rows", hint="1 or more, None for all")
-    if split is not None and not re.fullmatch(r"\w[\w.-]*", split):
+    if split is not None and not (isinstance(split, str) and re.fullmatch(r"\w[\w.-]*", split)):
         raise InvalidArgument(
             f"split={split!r} is not the name of a split", hint="split='train', limit=1000"
         )

@@ -66,7 +66,7 @@ config=None, entry=None)
         raise InvalidArgument(f"{spec!r} is no source", hint=_forms())
     spec = spec.strip()
     scheme, colon, rest = spec.partition(":")
-    if spec.startswith(("http://", "https://")):
+    if scheme.lower() in ("http", "https") and rest.startswith("//"):
         return Source("url", spec)
     if scheme == "hf" and colon:
         return _hub(spec)

@@ -16,7 +16,7 @@ from ._lance import lance_module
 from ._open import open_table
 from ._probe import ProbeResult
 from ._raw import lance_errors
-from ._redact import redact
+from ._redact import redact, redact_facts
 from ._store import Store
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "lance_module",
     "open_table",
     "redact",
+    "redact_facts",
     "s3_options",
 ]
 

@@ -79,7 +79,8 @@ class LocalFiles:
             ) from None
         except NotADirectoryError:
             raise StoreError(
-                f"the store {self.root} is a file, not a folder", hint="choose a folder"
+                f"the store {self.root} is a file, not a folder",
+                hint="give a folder; lancenb.DataManager(folder).convert(file, name) stores a file",
             ) from None
         except PermissionError as error:
             raise StoreNotWritable(

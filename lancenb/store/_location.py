@@ -45,10 +45,15 @@ def parse_root(root: str | os.PathLike[str]) -> Location:
     """Parse a root URI or folder.
 
     Raises:
-        InvalidArgument: empty, with credentials or a query in it, or of a scheme that is not kept.
+        InvalidArgument: no path, empty, with credentials or a query in it, or of a scheme that
+            is not kept.
     """
-    text = os.fspath(root)
-    if not isinstance(text, str) or not text.strip():
+    text = os.fspath(root) if isinstance(root, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        raise InvalidArgument(
+            f"{root!r:.60} cannot be a store", hint="give a folder or s3://bucket/prefix"
+        )
+    if not text.strip():
         raise InvalidArgument(
             "the root of a store is empty", hint="give a folder or s3://bucket/prefix"
         )
@@ -87,7 +92,9 @@ def _file_path(uri: str) -> str:
         raise InvalidArgument(
             f"{redact(uri)!r} names a file on another machine", hint="use file:///absolute/path"
         )
-    return unquote(parts.path) or "/"
+    if not parts.path:
+        raise InvalidArgument(f"{redact(uri)!r} names no folder", hint="use file:///absolute/path")
+    return unquote(parts.path)
 
 
 def _s3(text: str) -> Location:
@@ -121,6 +128,18 @@ def _memory(text: str) -> Location:
     return Location(uri=uri, scheme="memory", bucket=name, prefix=clean)
 
 
+def as_text(part: str | os.PathLike[str]) -> str:
+    """Return a path as text.
+
+    Raises:
+        InvalidName: it is none.
+    """
+    text = os.fspath(part) if isinstance(part, (str, os.PathLike)) else part
+    if not isinstance(text, str):
+        raise InvalidName(f"a path below a store must be text, not {type(text).__name__}")
+    return text
+
+
 def check_parts(parts: tuple[str | os.PathLike[str], ...], *, remote: bool) -> list[str]:
     """Split ``parts`` at slashes and check every piece.
 
@@ -133,9 +152,7 @@ def check_parts(parts: tuple[str | os.PathLike[str], ...], *, remote: bool) -> l
     """
     pieces: list[str] = []
     for part in parts:
-        text = os.fspath(part)
-        if not isinstance(text, str):
-            raise InvalidName(f"a path below a store must be text, not {type(text).__name__}")
+        text = as_text(part)
         if text.startswith(("/", "~/")) or "://" in text or Path(text).is_absolute():
             raise InvalidName(
                 f"{redact(text)!r} is not relative", hint="name something below the store's root"

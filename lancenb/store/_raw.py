@@ -33,8 +33,8 @@ _OURS = re.compile(
 _COMPILED = [(re.compile(pattern, re.DOTALL), make) for pattern, make in TABLE]
 
 
-def _ours(text: str) -> e.LancenbError | None:
-    """Find the lancenb error that a batch generator raised and Arrow wrapped as text."""
+def wrapped_error(text: str) -> e.LancenbError | None:
+    """Find the lancenb error that Arrow or torch wrapped as text (the last, if several)."""
     found = list(_OURS.finditer(text))
     if not found:
         return None
@@ -60,7 +60,7 @@ def map_error(error: BaseException, uri: str, store: Store | None = None) -> e.L
         return None
     text = str(error)
     where = redact(uri)
-    wrapped = _ours(text) if "C Data interface error" in text else None
+    wrapped = wrapped_error(text) if "C Data interface error" in text else None
     if wrapped is not None:
         return wrapped
     if isinstance(error, OSError) and error.errno is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 _MASK = "***"
 
@@ -61,3 +63,19 @@ def redact(text: object) -> str:
     out = _SIGNED.sub(lambda m: f"{m.group(1)}{_MASK}", out)
     out = _NAMED.sub(lambda m: f"{m.group('name')}{_MASK}", out)
     return _SHAPES.sub(_MASK, out)
+
+
+def redact_facts(value: Any, key: str = "") -> Any:
+    """Return a JSON value without credentials, wherever in it they are; see :func:`redact`.
+
+    >>> redact_facts({"token": "x", "where": ["https://me:pw@host/a?b=c"]})
+    {'token': '***', 'where': ['https://***@host/a?***']}
+    """
+    if isinstance(value, Mapping):
+        return {redact(k): redact_facts(item, str(k)) for k, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact_facts(item, key) for item in value]
+    if isinstance(value, str):
+        probe = f"{key}=x"
+        return "***" if key and redact(probe) != probe else redact(value)
+    return value

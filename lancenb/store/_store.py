@@ -11,7 +11,7 @@ from lancenb.errors import InvalidArgument, InvalidName, StoreNotWritable
 
 from ._files import FileInfo
 from ._local import LocalFiles
-from ._location import check_parts, parse_root
+from ._location import as_text, check_parts, parse_root
 from ._options import S3Options
 from ._probe import ProbeResult
 from ._redact import redact
@@ -182,7 +182,7 @@ class Store(Rooted):
 
     def resolve(self, uri_or_rel: str | os.PathLike[str]) -> str:
         """Return the full URI of something given relative to the root, or by its full address."""
-        text = os.fspath(uri_or_rel)
+        text = as_text(uri_or_rel)
         if "://" in text:
             return parse_root(text).uri
         if os.path.isabs(text):
@@ -191,7 +191,7 @@ class Store(Rooted):
 
     def _relative(self, uri_or_rel: str | os.PathLike[str]) -> str:
         """Return the checked path below the root; ``""`` is the root itself."""
-        text = os.fspath(uri_or_rel)
+        text = as_text(uri_or_rel)
         if self.scheme == "memory" and text.startswith("memory://"):
             text = f"shared-{text}"
         if text.startswith("file://") and self.is_local:

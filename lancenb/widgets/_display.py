@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-_CONTROL = {code: " " for code in (*range(32), 127) if code not in (9, 10)}
+_CONTROL = {code: " " for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 
 def esc(value: object) -> str:
@@ -42,7 +42,8 @@ class Preview:
 
     def __init__(self, html: str, text: str, data: dict[str, Any] | None = None):
         self.html = html
-        self.text = text
+        # File names and values may hold escape codes, which a terminal would obey.
+        self.text = text.translate(_CONTROL)
         self.data = data or {}
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:

@@ -20,7 +20,7 @@ def label_filter(
         return None
     if column is None:
         raise ColumnNotFound(f"{target.title} has no labels to choose by")
-    wanted = [label] if isinstance(label, (str, int)) else list(label)
+    wanted = list(label) if isinstance(label, (list, tuple, set)) else [label]
     values: list[str] = []
     for item in wanted:
         if isinstance(item, str) and item in names:

@@ -22,6 +22,24 @@ CELLS = 192
 _WIDE, _HIGH, _LEFT, _BOTTOM = 460, 190, 46, 22
 
 
+def bin_counts(
+    values: np.ndarray, bins: int, low: float, high: float
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Count ``values`` in equal bins from ``low`` to ``high``; also return the ``bins + 1`` edges.
+
+    A range too narrow to be divided is widened; one too wide for floating point gives None.
+    """
+    import numpy as np
+
+    if not math.isfinite(high - low):
+        return None
+    least = 4 * bins * float(np.spacing(max(abs(low), abs(high))))
+    if high - low < least:
+        pad = max(least, 0.5 if low == high else 0.0)
+        low, high = low - pad, high + pad
+    return np.histogram(np.asarray(values, np.float64), bins=bins, range=(low, high))
+
+
 def histogram(
     counts: np.ndarray, low: float, high: float, *, log: bool = False, what: str = ""
 ) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ColumnNotFound
+from ..errors import ColumnNotFound, InvalidArgument
 from ._display import Preview, card, esc, heading, table
 from ._filter import combine
 from ._format import cell, count, number, plural, text_table
-from ._plots import spark
+from ._plots import bin_counts, spark
 from ._target import Target
+from ._values import value_of, values_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +41,8 @@ def summary(
     total = int(target.dataset.count_rows(condition))
     start = ((page or 1) - 1) * rows
     found = _rows(target, names, condition, rows, start)
-    records = found.to_pylist()
+    taken = [values_of(column) for column in found.columns]
+    records = [dict(zip(names, row, strict=True)) for row in zip(*taken, strict=True)]
     fields = [target.schema.field(n) for n in names]
     figures, sampled = _figures(target, fields, condition)
     facts = [plural(target.dataset.count_rows() if condition else total, "row")]
@@ -110,7 +111,9 @@ def _chosen(target: Target, columns: Sequence[str] | None) -> list[str]:
     known = list(target.schema.names)
     if columns is None:
         return known[:MAX_COLUMNS]
-    wanted = [columns] if isinstance(columns, str) else list(columns)
+    if not isinstance(columns, (str, Sequence)):
+        raise InvalidArgument(f"columns={columns!r:.60} is no list of names")
+    wanted = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
     for name in wanted:
         if name not in known:
             raise ColumnNotFound(
@@ -175,14 +178,16 @@ def _column(field: pa.Field, values: pa.ChunkedArray | None) -> dict[str, Any]:
     if pa.types.is_boolean(kind):
         facts["mean"] = f"{100 * (pc.mean(present).as_py() or 0):.3g} % true"
         return facts
-    bounds = pc.min_max(present).as_py()
-    facts["min"], facts["max"] = cell(bounds["min"], 24), cell(bounds["max"], 24)
+    bounds = pc.min_max(present)
+    facts["min"], facts["max"] = (cell(value_of(bounds[end]), 24) for end in ("min", "max"))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         length = pc.mean(pc.utf8_length(present)).as_py() or 0.0
         facts["mean"] = f"{number(length)} characters"
-    common = max(pc.value_counts(present).to_pylist(), key=lambda c: c["counts"])
-    if common["counts"] > 1:
-        facts["top"] = f"{cell(common['values'], 24)} ({count(common['counts'])} times)"
+    tally = pc.value_counts(present)
+    times = tally.field("counts").to_pylist()
+    if max(times) > 1:
+        common = value_of(tally.field("values")[times.index(max(times))])
+        facts["top"] = f"{cell(common, 24)} ({count(max(times))} times)"
     return facts
 
 
@@ -200,9 +205,11 @@ def _measure(facts: dict[str, Any], present: pa.ChunkedArray, kind: pa.DataType)
     facts["min"] = number(int(values.min()) if whole else low)
     facts["max"] = number(int(values.max()) if whole else high)
     facts["mean"] = number(float(finite.mean()))
-    if high > low and math.isfinite(high - low):
-        bins = int(high - low) + 1 if whole and high - low < 22 else 22
-        facts["bins"] = np.histogram(finite, bins=bins)[0].tolist()
+    if high > low:
+        counted = bin_counts(
+            finite, int(high - low) + 1 if whole and high - low < 22 else 22, low, high
+        )
+        facts["bins"] = counted[0].tolist() if counted else []
 
 
 def _percent(part: float | None) -> str:

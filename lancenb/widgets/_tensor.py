@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidArgument, NotFound
 from ._display import Preview, card, esc, heading, stats
 from ._format import count, number, plural, size
-from ._plots import heat, histogram
+from ._plots import bin_counts, heat, histogram
 from ._target import Target
 from ._weights import _shape, records
 
@@ -83,13 +83,10 @@ def detail(
     lines = [heading(f"{target.title}  {name}", chips, facts)]
     lines += [f"{key:>10}  {value}" for key, value in named] if tensor.numel() else ["empty"]
     data: dict[str, Any] = {"name": name, "shape": list(shape), **asdict(figures)}
-    if sample.size:
-        import numpy as np
-
-        low, high = figures.low, figures.high
-        if low == high:
-            low, high = low - 0.5, high + 0.5
-        counts, edges = np.histogram(sample, bins=bins, range=(low, high))
+    found = bin_counts(sample, bins, figures.low, figures.high) if sample.size else None
+    if found is not None:
+        counts, edges = found
+        low, high = float(edges[0]), float(edges[-1])
         data["counts"], data["edges"] = counts.tolist(), edges.tolist()
         caption = "Histogram of values" + (", logarithmic counts" if log else "")
         drawing = histogram(counts, low, high, log=log, what=f"{caption} of {name}")

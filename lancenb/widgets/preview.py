@@ -99,6 +99,8 @@ def _weights(
     bins: int,
     log: bool,
 ) -> Preview:
+    if tensor is not None and not isinstance(tensor, str):
+        raise InvalidArgument(f"tensor={tensor!r:.60} is not the name of a tensor")
     if tensor is not None and not any(c in tensor for c in "*?"):
         from ._tensor import detail
 

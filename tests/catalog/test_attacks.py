@@ -17,8 +17,9 @@ from lancenb.errors import (
     InvalidArgument,
     InvalidFilter,
     SchemaMismatch,
+    StoreNotWritable,
 )
-from lancenb.store import lance_module
+from lancenb.store import Store, lance_module
 
 from .helpers import points, rows_of
 
@@ -228,3 +229,30 @@ def test_columns_of_a_newer_release_survive(dm: DataManager):
     table = lance_module().dataset(dm.registry.uri).to_table()
     kept = {row["name"]: (row["future"], row["later"]) for row in table.to_pylist()}
     assert kept == {"pts": ("kept", {"a": 1}), "new": (None, None)}
+
+
+def test_a_read_only_store_is_read_and_never_written(dm: DataManager):
+    dm.convert(points(9, 1), "pts", mode="append")
+    before = {path: path.stat().st_mtime_ns for path in Path(dm.store.uri).rglob("*")}
+    ro = DataManager(Store(dm.store.uri, read_only=True))
+    assert ro.cleanup("pts", keep=1, dry_run=True).versions == (1,)
+    assert ro.delete_rows("pts", "id = 1", dry_run=True) == 1
+    assert ro.delete("pts", dry_run=True).versions == 2
+    assert ro.fsck().ok
+    assert ro.lineage("pts").origins
+    for verb in (
+        lambda: ro.convert(points(), "pts", mode="append"),
+        lambda: ro.convert(points(), "new"),
+        lambda: ro.upsert("pts", {"id": 1, "x": 2.0}, key="id"),
+        lambda: ro.delete_rows("pts", "id = 1"),
+        lambda: ro.rollback("pts", 1),
+        lambda: ro.tag("pts", "prod"),
+        lambda: ro.rename("pts", "other"),
+        lambda: ro.update("pts", description="x"),
+        lambda: ro.delete("pts", confirm="pts"),
+        lambda: ro.cleanup("pts", keep=1),
+        lambda: ro.optimize("pts"),
+    ):
+        with pytest.raises(StoreNotWritable):
+            verb()
+    assert {path: path.stat().st_mtime_ns for path in Path(dm.store.uri).rglob("*")} == before

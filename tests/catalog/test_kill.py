@@ -100,7 +100,8 @@ def loose_files(root: Path) -> set[str]:
         tracked = lance_module().dataset(uri).tracked_files().read_all()["path"].to_pylist()
         kept |= {f"{uri}/{path}" for path in tracked}
     found = {str(path) for path in root.rglob("*") if path.is_file()}
-    mine = {path for path in found if "/tables/" in path or "/_versions/" in path}
+    kinds = ("/tables/", "/_versions/", "/_refs/")
+    mine = {path for path in found if any(kind in path for kind in kinds)}
     return found - kept - mine
 
 

@@ -259,3 +259,18 @@ def test_racing_upserts_of_the_same_new_keys_make_no_doubles(dm: DataManager):
     assert len(found) == len(set(found)) == 10 + 5
     assert dm["pts"].version == 1 + 4 * 5
     assert dm.fsck().of("uncommitted_files") == []
+
+
+def test_row_history_over_changes_of_the_key_column(tmp_path: Path):
+    dm = DataManager(tmp_path / "root")
+    dm.convert(pa.table({"id": [1, 2], "x": [0.5, 1.5]}), "t")
+    dm.convert(pa.table({"id": ["1"]}), "t", mode="overwrite")
+    dm.convert(pa.table({"other": [1]}), "t", mode="overwrite")
+    steps = [(c.version, c.action) for c in dm.row_history("t", "id", 1)]
+    assert steps == [(1, "added"), (2, "removed")]
+    steps = [(c.version, c.action) for c in dm.row_history("t", "id", "1")]
+    assert steps == [(2, "added"), (3, "removed")]
+    with pytest.raises(InvalidFilter):
+        dm.row_history("t", "other", "text")
+    with pytest.raises(ColumnNotFound):
+        dm.row_history("t", "nowhere", 1)

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import lancenb as lnb
-from lancenb.convert._report import _size
+from lancenb.convert._report import shown_size
 from lancenb.errors import InvalidArgument, UnknownOption
 
 
 def test_sizes_in_a_report_suit_the_amount(tmp_path):
-    assert [_size(n) for n in (0, 25, 999, 3_780_000, 46_827_520, 2_500_000_000)] == [
+    assert [shown_size(n) for n in (0, 25, 999, 3_780_000, 46_827_520, 2_500_000_000)] == [
         *("0 B", "25 B", "999 B", "3.78 MB", "46.8 MB", "2.50 GB"),
     ]
     report = lnb.convert(pa.table({"n": [1]}), tmp_path / "one.lance")

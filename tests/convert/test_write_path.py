@@ -204,6 +204,16 @@ def test_read_only_store_refuses(tmp_path):
     assert not (tmp_path / "t.lance").exists()
 
 
+def test_no_secret_reaches_the_version(tmp_path):
+    uri = tmp_path / "t.lance"
+    secret = "https://me:hunter2@example.org/a?X-Amz-Signature=abcdef"
+    Numbers().convert(0, uri, message=f"from {secret}", lineage={"source": {"url": secret}})
+    stored = str(open_table(str(uri), None).read_transaction(1).transaction_properties)
+    assert "example.org" in stored
+    assert "hunter2" not in stored
+    assert "abcdef" not in stored
+
+
 def test_memory_store(tmp_path):
     assert Numbers().convert(0, "memory://write-path/t.lance").rows == 10
     assert Numbers().convert(10, "memory://write-path/t.lance", mode="append").version == 2

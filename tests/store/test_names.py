@@ -49,6 +49,9 @@ def test_local_roots_are_absolute(tmp_path, monkeypatch):
     ("root", "says"),
     [
         ("", "empty"),
+        (None, "folder"),
+        (5, "folder"),
+        ("file://", "names no folder"),
         ("a\0b", "control"),
         ("s3://", "bucket"),
         ("s3://ab", "bucket"),
@@ -80,6 +83,14 @@ def test_roots_that_cannot_be_kept_say_why(root, says):
 def test_join_refuses_what_leaves_the_root(make, part):
     with pytest.raises(InvalidName):
         make().join(part)
+
+
+@pytest.mark.parametrize("part", [None, 5, b"x", ["a"]])
+def test_what_is_no_path_is_refused_everywhere(tmp_path, part):
+    store = Store(tmp_path)
+    for act in (store.join, store.exists, store.list, store.size, store.delete_tree, store.resolve):
+        with pytest.raises(InvalidName):
+            act(part)
 
 
 def test_join():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _HEAD = 1 << 18
+_LONGEST = 1 << 28
 
 
 @dataclass
@@ -75,6 +76,11 @@ class CsvFamily:
         guess = self._learned.encodings.get(piece.name) or choose_encoding(piece, encoding)
         with Utf8Stream(piece, guess) as stream:
             head = stream.block(_HEAD)
+            # A first row longer than that has to be seen to its end.
+            while b"\n" not in head and b"\r" not in head and len(head) < _LONGEST:
+                if not (more := stream.block(_HEAD << 4)):
+                    break
+                head += more
         complete = len(head) < _HEAD // 2
         options = self._options
         dialect = find_dialect(

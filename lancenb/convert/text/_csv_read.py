@@ -17,7 +17,17 @@ from ._csv_stream import (
     rows_with_lines,
     unclosed_quote,
 )
-from ._csv_types import FALSE, NULLS, TRUE, Widening, infer, is_number, promote, to_type
+from ._csv_types import (
+    FALSE,
+    NULLS,
+    TRUE,
+    Widening,
+    holds_large,
+    infer,
+    is_number,
+    promote,
+    to_type,
+)
 from ._dialect import Dialect
 from ._encoding import Guess
 from ._learned import Learned
@@ -118,9 +128,9 @@ class CsvFile:
         with self._stream(watch=numbers and not exact and not checked) as stream:
             before = 0
             for batch in self._parse(stream, read_types, True):
-                if stream.zeros:
+                if stream.zeros or (not exact and not checked and holds_large(batch)):
                     self._learned.exact.add(name)
-                    raise self._learned.again(f"{name} has cells with leading zeros")
+                    raise self._learned.again(f"{name} has numbers to be checked as text")
                 if exact:
                     batch = self._numbers(batch, types)
                 yield batch, stream.consumed - before

@@ -48,7 +48,7 @@ class Watched(io.RawIOBase):
             self.odd_quotes = not self.odd_quotes
         if self._watch and not self.zeros and data:
             self.zeros = leading_zero(self._tail + data, self._delimiter)
-            self._tail = data[-2:]
+            self._tail = (self._tail + data[-3:])[-3:]
         return data
 
     def close(self) -> None:
@@ -58,20 +58,26 @@ class Watched(io.RawIOBase):
 
 
 def leading_zero(data: bytes, delimiter: int) -> bool:
-    """Whether some cell starts with ``0`` and a second digit (quoted cells included)."""
+    """Whether some cell starts with ``0`` and a second digit or an ``x``.
+
+    A sign, a blank or a quote may come before.
+    """
     import numpy as np
 
-    whole = np.frombuffer(data, np.uint8)
-    # Slices that fit the cache; they overlap by the two bytes that a match may reach back.
-    for start in range(0, max(len(whole) - 2, 0), _SLICE):
-        a = whole[start : start + _SLICE + 2]
-        hits = a[1:-1] == 48
-        hits &= (a[2:] - np.uint8(48)) < 10
-        before = a[:-2]
-        starts = before == delimiter
-        for other in (10, 13, 34):
-            starts |= before == other
-        if bool(np.any(hits & starts)):
+    # One byte more in front, so that the second one has two before it.
+    whole = np.frombuffer(data[:1] + data, np.uint8)
+    # Slices that fit the cache; they overlap by the bytes that a match may reach back.
+    edge, sign = np.zeros(256, bool), np.zeros(256, bool)
+    edge[[delimiter, 10, 13, 34]] = True
+    sign[list(b" \t+-")] = True
+    for start in range(0, max(len(whole) - 3, 0), _SLICE):
+        a = whole[start : start + _SLICE + 3]
+        after = a[3:]
+        hits = (after - np.uint8(48)) < 10
+        hits |= (after | np.uint8(32)) == 120
+        hits &= a[2:-1] == 48
+        at = np.flatnonzero(hits)
+        if bool(np.any(edge[a[at + 1]] | (sign[a[at + 1]] & edge[a[at]]))):
             return True
     return False
 

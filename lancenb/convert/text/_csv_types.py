@@ -3,7 +3,7 @@
 A column gets the first of these types that all its cells fit: int64, bool (``true``/``false``),
 date32, timestamp (seconds or microseconds, with or without zone), float64; otherwise it
 is text. Numbers stay text when a number type would change them: leading zeros (``00501``) or
-plus signs (``+4930``), integers beyond 64 bits, integers of 17 and more digits among fractions.
+plus signs (``+4930``), integers beyond 64 bits, integers of 2**53 and more among fractions.
 When files or parts of a file disagree, int64 and float64 become float64, timestamps become
 microseconds, anything else becomes text. In text columns every cell is kept as written, an empty
 one as ``""``; in the
@@ -26,8 +26,9 @@ TRUE = ("true", "True", "TRUE")
 FALSE = ("false", "False", "FALSE")
 _INTEGER = r"^-?(0|[1-9][0-9]*)$"
 _ZEROS = r"^[-+]?0[0-9]|^[+][0-9]+$"
-_LONG = r"^-?[0-9]{17,}$"
-_EXACT_FLOAT = float(2**53)
+_LONG = r"^-?[0-9]{16,}$"
+_INFINITE = r"(?i)^[-+]?inf"
+EXACT_FLOAT = float(2**53)
 
 
 def candidates() -> tuple[pa.DataType, ...]:
@@ -96,22 +97,36 @@ def fits(values: Any, kind: pa.DataType) -> bool:
     if is_number(kind) and changed_by_numbers(values, kind):
         return False
     try:
-        values.cast(kind)
+        made = values.cast(kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
-    return True
+    if not t.is_floating(kind):
+        return True
+    texts = values.filter(pc.is_inf(made))
+    return bool(pc.all(pc.match_substring_regex(texts, _INFINITE), min_count=0).as_py())
 
 
 def changed_by_numbers(values: Any, kind: pa.DataType) -> bool:
     """Whether a number type would lose something of the texts."""
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.types as t
 
     if pc.any(pc.match_substring_regex(values, _ZEROS), min_count=0).as_py():
         return True
-    return t.is_floating(kind) and bool(
-        pc.any(pc.match_substring_regex(values, _LONG), min_count=0).as_py()
-    )
+    if not t.is_floating(kind):
+        return False
+    long = values.filter(pc.match_substring_regex(values, _LONG))
+    return len(long) > 0 and pc.max(pc.abs(long.cast(pa.float64()))).as_py() >= EXACT_FLOAT
+
+
+def holds_large(batch: pa.RecordBatch) -> bool:
+    """Whether a float column holds numbers that as text may have had more digits."""
+    import pyarrow.compute as pc
+    import pyarrow.types as t
+
+    floats = [column for column in batch.columns if t.is_floating(column.type)]
+    return any(bool(pc.any(pc.greater_equal(pc.abs(c), EXACT_FLOAT)).as_py()) for c in floats)
 
 
 def promote(a: pa.DataType, b: pa.DataType) -> pa.DataType:
@@ -159,7 +174,7 @@ class Widening:
                 self.type = pa.string()
         if t.is_int64(self.type) and len(values):
             size = pc.max(pc.abs(values.cast(pa.float64()))).as_py()
-            self._long_integers = self._long_integers or size >= _EXACT_FLOAT
+            self._long_integers = self._long_integers or size >= EXACT_FLOAT
         if t.is_floating(self.type) and self._long_integers:
             self.type = pa.string()
 

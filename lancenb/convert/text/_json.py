@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lancenb.errors import TypeConflict
+from lancenb.errors import CorruptInput, TypeConflict
 
 from ._encoding import Guess, detect
 from ._json_read import JsonFile, JsonOptions
@@ -58,7 +58,13 @@ class JsonFamily:
         if target is not None:
             self._bind(target)
         self._target: Shape = ("struct", self._fields) if record else self._fields["value"]
-        fields = [arrow_field(k, s) for k, s in self._fields.items()]
+        try:
+            fields = [arrow_field(k, s) for k, s in self._fields.items()]
+        except UnicodeEncodeError:
+            raise CorruptInput(
+                f"{pieces[0].name}: a key holds half of a surrogate pair",
+                hint="such a string is no text in any encoding; repair the file",
+            ) from None
         self.schema = pa.schema([f.with_type(self._types.get(f.name, f.type)) for f in fields])
 
     def _bind(self, target: pa.Schema) -> None:

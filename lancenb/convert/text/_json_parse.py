@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import Any
 
 from ._json_types import Shape, join, shape_of
+
+_NULLS = (b":null", b": null", b",null", b", null", b"[null")
+_CONSTANT = re.compile(rb"[:,\[]\s*-?(?:NaN|Inf(?:inity)?)\s*[,\]}]")
+_LARGE = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{300}")
 
 
 def misfit(target: Shape, value: Any, path: str = "") -> str | None:
@@ -61,6 +67,45 @@ def is_lines(text: bytes) -> bool:
         )
     except ValueError:
         return False
+
+
+def safe_for_arrow(data: bytes) -> bool:
+    """Whether Arrow's parser may see these rows.
+
+    It takes NaN and Infinity for numbers, and a row that is just ``null`` crashes the process;
+    every null has to stand where a value of an object or a list does.
+    """
+    total = data.count(b"null")
+    if total and total != sum(map(data.count, _NULLS)):
+        return False
+    return (b"NaN" not in data and b"Inf" not in data) or _CONSTANT.search(data) is None
+
+
+def is_finite(column: Any) -> bool:
+    """Whether an Arrow column, lists and structs included, holds no infinite number."""
+    import pyarrow.compute as pc
+    import pyarrow.types as t
+
+    if t.is_floating(column.type):
+        return not pc.any(pc.is_inf(column)).as_py()
+    if t.is_list(column.type):
+        return is_finite(pc.list_flatten(column))
+    if t.is_struct(column.type):
+        return all(is_finite(pc.struct_field(column, i)) for i in range(column.type.num_fields))
+    return True
+
+
+def finite_float(text: str) -> float:
+    """Return the number, unless it is too large for a float64."""
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"the number {text[:40]} is too large for a float64")
+    return value
+
+
+def may_overflow(data: bytes) -> bool:
+    """Whether some number could be too large for a float64."""
+    return _LARGE.search(data) is not None
 
 
 def refuse_constant(text: str) -> Any:

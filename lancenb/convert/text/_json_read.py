@@ -12,7 +12,17 @@ from lancenb.errors import CorruptInput, InvalidArgument, TypeConflict, Unsuppor
 
 from ._ahead import ordered_map
 from ._encoding import Guess, valid_utf8
-from ._json_parse import is_lines, is_record, is_row_count, misfit, refuse_constant
+from ._json_parse import (
+    finite_float,
+    is_finite,
+    is_lines,
+    is_record,
+    is_row_count,
+    may_overflow,
+    misfit,
+    refuse_constant,
+    safe_for_arrow,
+)
 from ._json_split import ArraySplitter, Chunk, split_lines
 from ._json_types import (
     JSON_NULL,
@@ -181,8 +191,10 @@ class JsonFile:
             if _GAPS.search(marked):
                 return None
             data = bytes(marked.replace(b"\x00", b"\n"))
-        schema = pa.schema([arrow_field(k, s) for k, s in target[1].items()])
+        if not safe_for_arrow(data):
+            return None
         try:
+            schema = pa.schema([arrow_field(k, s) for k, s in target[1].items()])
             table = pj.read_json(
                 pa.BufferReader(data),
                 read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
@@ -200,7 +212,8 @@ class JsonFile:
             right = table.num_rows == len(chunk.commas) + 1
         else:
             right = is_row_count(table.num_rows, data)
-        return table if right and table.schema.names == schema.names else None
+        right = right and table.schema.names == schema.names and all(map(is_finite, table.columns))
+        return table if right else None
 
     def _parse(self, chunk: Chunk) -> list[Any]:
         """Parse with Python, strictly; names line and column of what is wrong."""
@@ -216,7 +229,9 @@ class JsonFile:
         name = self.piece.name
         try:
             constant = None if self._options.allow_nan else refuse_constant
-            value = json.loads(data.decode("utf-8"), parse_constant=constant)
+            number = finite_float if may_overflow(data) else None
+            text = data.decode("utf-8")
+            value = json.loads(text, parse_constant=constant, parse_float=number)
         except UnicodeDecodeError as error:
             line += data[: error.start].count(b"\n")
             raise CorruptInput(
@@ -252,8 +267,8 @@ class JsonFile:
         else:
             fields = {"value": target}
             rows = [{"value": encode(value, target)} for value in values]
-        schema = pa.schema([arrow_field(k, s) for k, s in fields.items()])
         try:
+            schema = pa.schema([arrow_field(k, s) for k, s in fields.items()])
             return pa.Table.from_pylist(rows, schema=schema)
         except RecursionError:
             raise CorruptInput(f"{self.piece.name} is nested too deeply") from None

@@ -15,6 +15,7 @@ from ._stubs import Namespace, Stub
 _MAX_NODES = 2_000_000
 _MAX_DEPTH = 200
 _MAX_EXTRA = 1 << 20
+_MAX_BITS = 4096
 _WRAPPERS = (
     "state_dict",
     "model_state_dict",
@@ -170,6 +171,8 @@ def _module_parts(node: Stub) -> list[Any]:
 
 def jsonable(value: Any) -> Any:
     """Return the JSON form of a plain value, ``NotImplemented`` when there is none."""
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        return hex(value)
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):
@@ -181,14 +184,18 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, complex):
         return str(value)
     if isinstance(value, (set, frozenset)):
-        items = [jsonable(v) for v in value]
+        # Sets in sets could repeat each other without end.
+        nested = any(isinstance(v, (set, frozenset)) for v in value)
+        items = [NotImplemented] if nested else [jsonable(v) for v in value]
         if any(i is NotImplemented for i in items):
             return NotImplemented
         return sorted(items, key=lambda v: (str(type(v)), str(v)))
     module = type(value).__module__.split(".")[0]
     if module == "torch" and type(value).__name__ in ("dtype", "device"):
         return str(value)
-    if module == "numpy" and hasattr(value, "tolist") and getattr(value, "size", 0) <= 4096:
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    # Never a structured type: a forged one makes numpy read whatever memory it names.
+    if module == "numpy" and kind in tuple("biufU") and getattr(value, "size", 0) <= 4096:
         items = value.tolist()
         flat = items if isinstance(items, list) else [items]
         simple = all(isinstance(v, (bool, int, float, str, list)) for v in flat)
@@ -201,6 +208,8 @@ def _nested(items: Any) -> Any:
 
 
 def _key(key: Any) -> str:
+    if isinstance(key, int) and key.bit_length() > _MAX_BITS:
+        key = hex(key)
     text = key if isinstance(key, str) else str(key)
     return str(text.encode("utf-8", "backslashreplace"), "utf-8")
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAX_HEADER = 100_000_000
+_MAX_RANK = 256
 _HINT = "the file is damaged or was made by a faulty program; fetch or export it again"
 
 
@@ -74,6 +75,8 @@ def read_header(path: Path) -> tuple[dict[str, Entry], dict[str, str], int]:
             raise _bad(path, f"the header claims {length:,} bytes, the file has {size - 8:,}")
         text = file.read(length)
     header = _parse(path, text)
+    if _is_no_text(json.dumps(header, ensure_ascii=False)):
+        raise _bad(path, "a name in the header holds half of a surrogate pair")
     metadata = _metadata(path, header.pop("__metadata__", {}))
     tensors = {name: _entry(path, name, value) for name, value in header.items()}
     _check_cover(path, tensors, size - 8 - length)
@@ -100,6 +103,14 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
     return header
 
 
+def _is_no_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _metadata(path: Path, value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         raise _bad(path, "__metadata__ does not map text to text")
@@ -118,7 +129,7 @@ def _entry(path: Path, name: str, value: Any) -> Entry:
                 hint="export the model with another element type",
             )
         raise _bad(path, f"tensor {label} has the unknown element type {str(code)[:20]!r}")
-    if not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2:
+    if not _sizes(shape) or not _offsets(offsets):
         raise _bad(path, f"tensor {label} has no proper shape or data_offsets")
     dtype, per_element = SAFETENSORS[code]
     begin, end = offsets
@@ -133,7 +144,15 @@ def _entry(path: Path, name: str, value: Any) -> Entry:
 
 
 def _sizes(value: Any) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and all(type(v) is int and 0 <= v < 1 << 62 for v in value)
+    if not isinstance(value, list) or len(value) > _MAX_RANK:
+        return False
+    # torch multiplies the sizes even of tensors without elements.
+    fits = all(type(v) is int and 0 <= v < 1 << 62 for v in value)
+    return fits and math.prod(max(v, 1) for v in value) < 1 << 62
+
+
+def _offsets(value: Any) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and len(value) == 2 and all(_sizes([v]) for v in value)
 
 
 def _check_cover(path: Path, tensors: dict[str, Entry], size: int) -> None:

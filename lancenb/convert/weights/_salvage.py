@@ -20,6 +20,7 @@ from lancenb.errors import CorruptInput, UnsupportedFormat
 
 from ._dtypes import STORAGES, torch_dtype
 from ._pages import FileMap
+from ._sealed import Call, Inert, sealed
 from ._stubs import HARMLESS, is_dangerous, stub_class
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class Salvaged:
     mapped: FileMap | None = None
 
 
-@dataclass
-class _Storage:
+@dataclass(slots=True)
+class _Storage(Inert):
     """A slice of the file; ``payload`` is None while a legacy file is read the first time."""
 
     dtype: str | None
@@ -125,7 +126,7 @@ def _view(storage: Any, dtype: str | None, offset: Any, size: Any, stride: Any) 
     if len(shape) != len(steps) or first < 0 or min((*shape, *steps), default=0) < 0:
         raise pickle.UnpicklingError("a tensor of impossible shape")
     if 0 in shape:
-        return torch.empty(shape, dtype=kind)
+        return sealed(torch.empty(shape, dtype=kind))
     last = first + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
     payload = storage.payload
     if (last + 1) * kind.itemsize > payload.numel():
@@ -133,15 +134,15 @@ def _view(storage: Any, dtype: str | None, offset: Any, size: Any, stride: Any) 
     if (payload.data_ptr() % kind.itemsize) or (payload.storage_offset() % kind.itemsize):
         payload = payload.clone()
     whole = payload[: payload.numel() // kind.itemsize * kind.itemsize].view(kind)
-    return torch.as_strided(whole, shape, steps, whole.storage_offset() + first)
+    return sealed(torch.as_strided(whole, shape, steps, whole.storage_offset() + first))
 
 
 _BUILDERS: dict[str, Any] = {
-    "torch._utils _rebuild_tensor": _rebuild_v2,
-    "torch._utils _rebuild_tensor_v2": _rebuild_v2,
-    "torch._utils _rebuild_tensor_v3": _rebuild_v3,
-    "torch._utils _rebuild_parameter": _rebuild_parameter,
-    "torch._utils _rebuild_parameter_with_state": _rebuild_parameter,
+    "torch._utils _rebuild_tensor": Call(_rebuild_v2),
+    "torch._utils _rebuild_tensor_v2": Call(_rebuild_v2),
+    "torch._utils _rebuild_tensor_v3": Call(_rebuild_v3),
+    "torch._utils _rebuild_parameter": Call(_rebuild_parameter),
+    "torch._utils _rebuild_parameter_with_state": Call(_rebuild_parameter),
 }
 
 

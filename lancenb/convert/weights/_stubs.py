@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ._sealed import Call
+
 # Modules and builtins that no checkpoint needs and that attacks use.
 _MODULES = (
     "posix nt os sys subprocess commands popen2 pty shutil socket socketserver ssl http urllib "
@@ -183,6 +185,7 @@ for _module in ("builtins", "__builtin__"):
     HARMLESS[f"{_module} dict"] = _ordered
     HARMLESS[f"{_module} complex"] = _complex
     HARMLESS[f"{_module} bytes"] = HARMLESS[f"{_module} bytearray"] = _bytes
+HARMLESS = {k: v if isinstance(v, type) else Call(v) for k, v in HARMLESS.items()}
 for _kind_name in ("PosixPath", "WindowsPath", "Path", "PurePosixPath", "PureWindowsPath"):
-    HARMLESS[f"pathlib {_kind_name}"] = _path
-    HARMLESS[f"pathlib._local {_kind_name}"] = _path
+    HARMLESS[f"pathlib {_kind_name}"] = Call(_path)
+    HARMLESS[f"pathlib._local {_kind_name}"] = Call(_path)

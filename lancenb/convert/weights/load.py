@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from lancenb.convert._report import shown_size
 from lancenb.errors import InvalidArgument, WeightsMismatch
 
 from ._plan import EXTRAS_KEY, FORM_KEY
@@ -33,6 +34,7 @@ class WeightsLoad:
         extras: what was stored beside the tensors (epoch, metrics, configuration).
         uri: the table.
         version: its version.
+        module: class of the module that was filled, empty when none was given.
     """
 
     state_dict: dict[str, torch.Tensor]
@@ -44,6 +46,7 @@ class WeightsLoad:
     extras: dict[str, Any] = field(default_factory=dict)
     uri: str = ""
     version: int = 0
+    module: str = ""
 
     @property
     def complete(self) -> bool:
@@ -63,7 +66,9 @@ class WeightsLoad:
     def __repr__(self) -> str:
         size = sum(t.numel() * t.element_size() for t in self.state_dict.values())
         text = (
-            f"<WeightsLoad {len(self.loaded)} tensors, {size / 1e6:,.1f} MB, version {self.version}"
+            f"<WeightsLoad {len(self.loaded)} tensor{'' if len(self.loaded) == 1 else 's'}, "
+            f"{shown_size(size)}, version {self.version}"
+            f"{', filled a ' + self.module if self.module else ''}"
         )
         for line in self.problems():
             text += f"\n  {line}"
@@ -138,6 +143,7 @@ def load_weights(
     _fit(result, into)
     _judge(result, into, strict, form)
     _fill(result, into)
+    result.module = type(into).__name__
     return result
 
 

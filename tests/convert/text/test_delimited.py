@@ -190,6 +190,9 @@ def test_numbers_beside_texts_with_leading_zeros(tmp_path: Path) -> None:
 def test_leading_zeros_are_seen_at_block_borders() -> None:
     assert leading_zero(b"\n007", 44)
     assert leading_zero(b'1,"007"', 44)
+    assert leading_zero(b"\n-007", 44)
+    assert leading_zero(b"\n1,0x1A", 44)
+    assert not leading_zero(b"\n2024-01-02,a 01\n", 44)
     assert not leading_zero(b"\n0,0.5,10,1007,x007,0\n", 44)
 
 
