@@ -270,5 +270,5 @@ class TestOthersOpenIt:
         duckdb = pytest.importorskip("duckdb")
         import lance
 
-        table = lance.dataset(uri)  # noqa: F841 - found by name
-        assert duckdb.sql("select path from table where width = 3").fetchall() == [("dog/1.png",)]
+        stored = lance.dataset(uri)  # noqa: F841 - found by name
+        assert duckdb.sql("select path from stored where width = 3").fetchall() == [("dog/1.png",)]
