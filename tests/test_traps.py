@@ -52,3 +52,13 @@ def test_w53_every_configuration_file_parses():
     assert notebooks
     for path in notebooks:
         assert json.loads(path.read_text())["nbformat"] == 4
+
+
+def test_w48_rollback_says_truly_which_versions_it_moved(tmp_path):
+    dm = lnb.DataManager(tmp_path)
+    dm.upsert("t", [{"id": 1}], key="id", create=True)
+    dm.upsert("t", [{"id": 2}], key="id")
+    moved = dm.rollback("t", 1)
+    assert tuple(moved) == (1, 2, 3)
+    assert dm["t"].version == moved.new_head
+    assert dm.search_rows("t").to_pylist() == [{"id": 1}]
