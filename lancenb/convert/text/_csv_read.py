@@ -133,8 +133,9 @@ class CsvFile:
                     raise self._learned.again(f"{name} has numbers to be checked as text")
                 if exact:
                     batch = self._numbers(batch, types)
-                yield batch, stream.consumed - before
-                before = stream.consumed
+                now = stream.consumed  # read once: a thread of the parser reads ahead meanwhile
+                yield batch, now - before
+                before = now
             if stream.odd_quotes:
                 error = unclosed_quote(self.piece, self._guess, self.dialect)
                 if error is not None:

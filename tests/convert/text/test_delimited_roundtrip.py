@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lancenb.convert.text import TextConverter
 from lancenb.convert.text._csv import CsvFamily, CsvOptions
 from lancenb.convert.text._csv_types import NULLS
-from lancenb.convert.text._learned import Learned
+from lancenb.convert.text._learned import Learned, PlanAgain
 from lancenb.convert.text._sources import find_pieces
 
 
@@ -90,8 +90,22 @@ CELLS = st.text(
         "2024-01-02",
         '"',
         "a,b",
+        "1E100",
+        "9007199254740993",
     ]
 )
+
+
+def _rows(pieces: Any, options: CsvOptions) -> list[dict[str, Any]]:
+    """Read as the write path does: what a try teaches is known to the next one."""
+    learned = Learned()
+    for _ in range(5):
+        family = CsvFamily(pieces, "utf-8", options, learned)
+        try:
+            return [row for _, batch, _ in family.batches() for row in batch.to_pylist()]
+        except PlanAgain:
+            continue
+    raise AssertionError("five tries taught nothing new")
 
 
 @settings(max_examples=150, deadline=None)
@@ -107,8 +121,7 @@ def test_what_csv_writes_is_read_back(rows: list[list[str]], crlf: bool) -> None
             writer.writerows([["a", "b"], *rows])
         pieces, _ = find_pieces(path, lambda _suffix: True)
         options = CsvOptions(delimiter=",", header=True)
-        family = CsvFamily(pieces, "utf-8", options, Learned())
-        got = [row for _, batch, _ in family.batches() for row in batch.to_pylist()]
+        got = _rows(pieces, options)
     assert len(got) == len(rows)
     for row, values in zip(rows, got, strict=True):
         for text, value in zip(row, values.values(), strict=True):
@@ -118,7 +131,9 @@ def test_what_csv_writes_is_read_back(rows: list[list[str]], crlf: bool) -> None
                 assert text.strip(" \t") in NULLS
             elif isinstance(value, bool):
                 assert text.lower() == str(value).lower()
-            elif isinstance(value, (int, float)):
+            elif isinstance(value, int):
+                assert int(text) == value
+            elif isinstance(value, float):
                 assert float(text) == value or value != value
             else:
                 assert value.isoformat() == text.strip(" \t").replace(" ", "T")
