@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ def test_cancel_and_progress(tmp_path: Path) -> None:
             path, tmp_path / "c.lance", cancel=token, progress=lambda _event: token.cancel()
         )
     assert not (tmp_path / "c.lance").exists()
+
+
+def test_a_slow_reader_counts_every_byte_once(tmp_path: Path) -> None:
+    path = _write(tmp_path, "id,t\n" + "\n".join(f"{i},{'x' * 40}" for i in range(400_000)) + "\n")
+    pieces, _ = find_pieces(path, lambda _suffix: True)
+    family = CsvFamily(pieces, "utf-8", CsvOptions(delimiter=",", header=True), Learned())
+    counted = 0
+    for _, _, nbytes in family.batches():
+        counted += nbytes
+        time.sleep(0.1)  # the parser reads ahead in a thread of its own
+    assert counted == pytest.approx(path.stat().st_size, rel=0.01)
 
 
 def test_w24_missing_values_never_become_the_text_nan(tmp_path: Path) -> None:
