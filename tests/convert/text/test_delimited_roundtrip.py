@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from lancenb.convert.text import TextConverter
 from lancenb.convert.text._csv import CsvFamily, CsvOptions
+from lancenb.convert.text._csv_stream import Watched
 from lancenb.convert.text._csv_types import NULLS
 from lancenb.convert.text._learned import Learned, PlanAgain
 from lancenb.convert.text._sources import find_pieces
@@ -49,7 +50,14 @@ def test_cancel_and_progress(tmp_path: Path) -> None:
     assert not (tmp_path / "c.lance").exists()
 
 
-def test_a_slow_reader_counts_every_byte_once(tmp_path: Path) -> None:
+def test_a_slow_disk_and_a_slow_reader_count_every_byte(tmp_path: Path, monkeypatch: Any) -> None:
+    read = Watched.read
+
+    def slow(self: Watched, *args: Any) -> bytes:
+        time.sleep(0.05)
+        return read(self, *args)
+
+    monkeypatch.setattr(Watched, "read", slow)
     path = _write(tmp_path, "id,t\n" + "\n".join(f"{i},{'x' * 40}" for i in range(400_000)) + "\n")
     pieces, _ = find_pieces(path, lambda _suffix: True)
     family = CsvFamily(pieces, "utf-8", CsvOptions(delimiter=",", header=True), Learned())
