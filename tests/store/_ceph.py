@@ -61,6 +61,10 @@ def missing_binaries() -> list[str]:
     return [name for name in BINARIES if shutil.which(name) is None]
 
 
+class NotStarted(Exception):
+    """Ceph is installed, but no cluster comes up on this machine."""
+
+
 class Ceph:
     """A running cluster; the gateway can be killed and started again."""
 
@@ -76,18 +80,35 @@ class Ceph:
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls) -> Iterator[Ceph]:
-        """Start everything (15 to 60 seconds), and stop and remove it at the end."""
-        folder = Path(tempfile.mkdtemp(prefix="ceph-", dir="/tmp"))
-        ceph = cls(folder)
+    def start(cls, attempts: int = 3) -> Iterator[Ceph]:
+        """Start everything (15 to 60 seconds), and stop and remove it at the end.
+
+        A young cluster sometimes hangs at its first command; it is then thrown away for another.
+
+        Raises:
+            NotStarted: no cluster came up.
+        """
+        reason = ""
+        for _ in range(attempts):
+            ceph = cls(Path(tempfile.mkdtemp(prefix="ceph-", dir="/tmp")))
+            try:
+                ceph._boot()
+                break
+            except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+                reason = str(error).replace(ceph.secret_key, "***")[:300]
+                ceph._remove()
+        else:
+            raise NotStarted(reason)
         try:
-            ceph._boot()
             yield ceph
         finally:
-            for process in [ceph.gateway, *reversed(ceph.daemons)]:
-                if process is not None:
-                    stop(process, kill=True)
-            shutil.rmtree(folder, ignore_errors=True)
+            ceph._remove()
+
+    def _remove(self) -> None:
+        for process in [self.gateway, *reversed(self.daemons)]:
+            if process is not None:
+                stop(process, kill=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, *command: str, seconds: float = 60) -> str:
         done = subprocess.run(
@@ -124,7 +145,7 @@ class Ceph:
         self.daemons.append(self._daemon("ceph-osd", "-i", "0"))
         keys = ("--access-key", self.access_key, "--secret-key", self.secret_key)
         user = ("user", "create", "--uid", "lab", "--display-name", "lab")
-        made = self._run("radosgw-admin", "-c", conf, *user, *keys, seconds=120)
+        made = self._run("radosgw-admin", "-c", conf, *user, *keys, seconds=75)
         assert json.loads(made)["user_id"] == "lab"
         self.start_gateway()
 
