@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -60,11 +61,12 @@ class Versions(list[Version]):
         return _html.table(self._HEADERS, rows)
 
 
-class _Facts:
+class _Facts(ABC):
     """A result shown as a title and a few facts."""
 
+    @abstractmethod
     def _title(self) -> str:
-        raise NotImplementedError
+        """Return the line above the facts."""
 
     def _pairs(self) -> list[tuple[str, Any]]:
         return []

@@ -21,7 +21,6 @@ DAMAGE = (
     lzma.LZMAError,
     EOFError,
     OSError,
-    NotImplementedError,
     RuntimeError,
     ValueError,
 )

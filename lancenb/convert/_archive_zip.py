@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
-from lancenb.errors import UnsafeInput
+from lancenb.errors import UnsafeInput, UnsupportedFormat
 
 from ._archive_stream import DAMAGE, Counted, buffered
 from .archive import (
@@ -71,6 +71,11 @@ class ZipArchive(Archive):
             raise UnsafeInput(f"{member} is encrypted", hint="unpack it with its password first")
         try:
             inner = self._zip.open(info)
+        except NotImplementedError as error:  # whole, but packed in a way zipfile does not know
+            raise UnsupportedFormat(
+                f"{member} cannot be unpacked here: {error}",
+                hint="unpack it with the program that made it and pack it again with deflate",
+            ) from None
         except DAMAGE as error:
             raise damaged(str(member), str(error)) from error
         packed = info.compress_size

@@ -12,7 +12,14 @@ import pytest
 
 from lancenb.convert._archive_stream import open_gzip
 from lancenb.convert.archive import Limits, Member, open_archive
-from lancenb.errors import CorruptInput, EmptyInput, LancenbError, SourceNotFound, UnsafeInput
+from lancenb.errors import (
+    CorruptInput,
+    EmptyInput,
+    LancenbError,
+    SourceNotFound,
+    UnsafeInput,
+    UnsupportedFormat,
+)
 
 
 def _zip(path: Path, files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -136,6 +143,18 @@ def test_nested_and_encrypted_members_are_refused_when_opened(tmp_path: Path) ->
         archive.members[1].handle.flag_bits |= 1
         with pytest.raises(UnsafeInput, match="encrypted"):
             archive.open(archive.members[1])
+
+
+def test_a_packing_method_that_is_not_known_is_no_damage(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "t.zip", {"a.csv": b"x\n1\n"}, zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        data[data.index(mark) + offset] = 9  # Deflate64, which Python's zipfile does not read
+    path.write_bytes(data)
+    with open_archive(path) as archive, pytest.raises(UnsupportedFormat, match=r"a\.csv") as caught:
+        archive.open(archive.members[0])
+    assert "damaged" not in caught.value.message
+    assert "deflate" in caught.value.hint
 
 
 def test_gzip_has_the_limits_of_an_archive(tmp_path: Path) -> None:
