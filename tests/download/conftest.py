@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub import FileServer, HubStub
+from lancenb.testing import FileServer, HubStub
 
 
 @pytest.fixture
