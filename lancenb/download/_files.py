@@ -15,7 +15,9 @@ from ..errors import Conflict, LancenbError, OutOfSpace, StoreError, StoreNotWri
 from ..progress import CancelToken
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR)
+_DENIED = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+)  # fmt: skip
 
 
 def is_disk_error(error: OSError) -> bool:
@@ -28,14 +30,23 @@ def disk_error(error: OSError, path: Path) -> LancenbError:
     if error.errno in _FULL:
         return OutOfSpace(
             f"the disk is full while writing {path}",
-            hint="free some space and run it again; what has arrived is kept",
+            hint="free some space (lancenb cache shows what may go) and run it again; what has "
+            "arrived is kept",
+        )
+    if error.errno == errno.EFBIG:
+        return OutOfSpace(
+            f"{path} is larger than a file may be here",
+            hint="see ulimit -f, or choose a folder on another disk with LANCENB_CACHE",
         )
     if error.errno in _DENIED:
         return StoreNotWritable(
             f"{path} cannot be written ({error.strerror})",
             hint="choose another folder with to= or cache=, or set LANCENB_CACHE",
         )
-    return StoreError(f"{path}: {error.strerror or error}")
+    return StoreError(
+        f"{path}: {error.strerror or error}",
+        hint="look at the disk, or choose another folder with to=, cache= or LANCENB_CACHE",
+    )
 
 
 @contextmanager

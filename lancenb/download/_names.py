@@ -12,7 +12,12 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from ..errors import InvalidArgument
 
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[^/]*$")
-_BAD_CHARS = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+_BAD_CHARS = re.compile(r'[<>:"|?*]')
+# control, direction marks and other invisible signs, halves of characters, line ends
+_BAD_KINDS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"  # part of words and emoji
+_PARAMETER = re.compile(r';\s*([\w*!-]+)\s*=\s*(?:("(?:[^"\\]|\\.)*")|([^;]*))')
+_EXTENDED = re.compile(r"\s*\"?([\w-]+)'[^']*'([^\"]*)\"?\s*")
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 _MAX_NAME = 200
 
@@ -27,6 +32,10 @@ def safe_name(name: str, default: str = "download") -> str:
     """
     name = unicodedata.normalize("NFC", unquote(name)).replace("\\", "/")
     name = posixpath.basename(name.rstrip("/"))
+    name = "".join(
+        "_" if unicodedata.category(char) in _BAD_KINDS and char not in _JOINERS else char
+        for char in name
+    )
     name = _BAD_CHARS.sub("_", name).rstrip(". ").strip()
     if not name or set(name) <= {"."}:
         return default
@@ -42,22 +51,32 @@ def safe_name(name: str, default: str = "download") -> str:
 
 
 def name_from_disposition(header: str | None) -> str | None:
-    """Read the file name of a ``Content-Disposition`` header (RFC 6266, ``filename*`` first).
+    r"""Read the file name of a ``Content-Disposition`` header (RFC 6266, ``filename*`` first).
 
     >>> name_from_disposition("attachment; filename=a.txt; filename*=UTF-8''%e2%82%ac.txt")
     '€.txt'
+    >>> name_from_disposition('attachment; filename="a \\"b\\"; c.txt"')
+    'a "b"; c.txt'
     """
     if not header:
         return None
-    extended = re.search(r"filename\*\s*=\s*([\w-]+)'[^']*'([^;]+)", header, re.IGNORECASE)
+    given = {}
+    for key, quoted, plain in _PARAMETER.findall(f";{header}"):
+        value = re.sub(r"\\(.)", r"\1", quoted[1:-1]) if quoted else plain.strip()
+        given.setdefault(key.lower(), value)
+    extended = _EXTENDED.fullmatch(given.get("filename*", ""))
     if extended:
-        try:
-            return unquote(extended.group(2).strip().strip('"'), encoding=extended.group(1))
-        except (LookupError, ValueError):  # a codec that is none, or none for bytes
-            return unquote(extended.group(2).strip().strip('"'))
-    message = Message()
-    message["content-disposition"] = header
-    return message.get_filename()
+        # RFC 8187 knows UTF-8; the other one is of its predecessor
+        latin = extended[1].lower() in ("iso-8859-1", "latin-1")
+        return unquote(extended[2], encoding="latin-1" if latin else "utf-8") or None
+    if not given.get("filename"):
+        continued = Message()  # filename*0= and so on, from mail
+        continued["content-disposition"] = header
+        return continued.get_filename()
+    try:  # sent as raw UTF-8, which the protocol reads as Latin-1
+        return given["filename"].encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return given["filename"]
 
 
 def name_from_url(url: str) -> str:

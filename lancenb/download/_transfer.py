@@ -3,260 +3,268 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
-import re
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-
-import urllib3
-from urllib3.response import BaseHTTPResponse
 
 from ..errors import DownloadFailed
-from ..progress import CancelToken, Tracker
-from . import _http
+from ..progress import Tracker
+from ._answer import Answer, content_range
+from ._failures import RangeRejected, Retry, network_failure
 from ._files import disk_error, disk_errors, need_space
+from ._http import open_url
 from ._names import public_url
-from ._partial import Note, Partial, hash_file
-from .policy import UrlPolicy
+from ._order import Order
+from ._partial import Kept, Note, Partial, hash_span, put
+from ._patience import Patience
+from ._ranges import FileChanged, ParallelRead, RangesIgnored, chunk_size
+from ._watch import Watch
 
-_CHUNK = 1 << 20
-_REAL_PROGRESS = 256 << 10
-_UNREACHED_LIMIT = 4.0
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_BLOCK = 256 << 10  # larger ones cost more: the cache of a core holds no more
 
 
-@dataclass
 class Transfer:
     """The state of one file while it arrives in ``part``.
 
     Attributes:
-        url: address as given (mirrors and redirects are applied per attempt).
-        digest: sha256 over the first ``hashed`` bytes.
-        unless: note on a finished copy; the server may answer that it is still good.
-        disposition: ``Content-Disposition`` of the answer, for naming.
+        note: what the server said of the file.
+        digest: sha256 over the first ``hashed`` bytes, in the end all.
+        resumed_from: bytes that an earlier transfer had left.
+        retries: attempts beyond the first.
+        final_url: address that answered.
+        not_modified: the copy of ``order.unless`` is still good; nothing was fetched.
     """
 
-    url: str
-    part: Partial
-    policy: UrlPolicy
-    tracker: Tracker
-    cancel: CancelToken | None = None
-    token: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    trusted_hash: bool = False
-    size: int | None = None
-    unless: Note | None = None
-    retries: int = 5
-    backoff: float = 0.5
-    # results
-    note: Note | None = None
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-    hashed: int = 0
-    resumed_from: int = 0
-    attempts: int = 0
-    final_url: str = ""
-    disposition: str | None = None
-    not_modified: bool = False
-    _counted: int = 0
-    _plain: bool = False
+    def __init__(self, order: Order, part: Partial, tracker: Tracker, watch: Watch):
+        self.order = order
+        self.part = part
+        self.tracker = tracker
+        self.watch = watch
+        self.note: Note | None = None
+        self.digest = hashlib.sha256()
+        self.hashed = 0
+        self.resumed_from = 0
+        self.retries = 0
+        self.final_url = ""
+        self.not_modified = False
+        self._unless = order.unless
+        self._counted = 0
+        self._whole = False  # the server does not cope with ranges
+        self._serial = order.parts < 2
 
     def run(self) -> None:
         """Transfer until all bytes are in the part file, or raise why that cannot be."""
-        self.resumed_from = self._usable()[0]
-        failures, began = 0, time.monotonic()
+        patience = Patience(self.order.retries, self.order.backoff, self.watch)
+        kept = self._usable()
+        self.resumed_from = kept.count if kept else 0
         while True:
             before = self.hashed
             try:
-                self._attempt()
-                return
-            except _http.RangeRejected as rejected:
-                self._restart()
-                if self._plain:
+                if self._attempt():
+                    return
+            except RangeRejected as rejected:
+                self._drop()
+                if self._whole:
                     raise DownloadFailed(
-                        f"{public_url(self.url)}: the server refuses to send the file (status 416)"
+                        f"{public_url(self.order.url)}: the server refuses to send the file "
+                        "(status 416)",
+                        hint="try the address in a browser",
                     ) from rejected
-                self._plain = True
-            except _http.Retry as again:
-                gained = self.hashed - before
-                failures = 0 if gained >= _REAL_PROGRESS else failures + 1
-                nobody = again.unreached and not self.final_url
-                late = time.monotonic() - began > _UNREACHED_LIMIT or failures > 3
-                if failures > self.retries or (nobody and late):
-                    raise again.error from again
-                delay = min(10.0, self.backoff * 2 ** max(0, failures - 1))
-                if nobody:
-                    delay = min(delay, 1.0)
-                self._sleep(again.wait if again.wait is not None else delay)
+                self._whole = True
+            except FileChanged:
+                self._drop()
+                self._serial = True
+            except RangesIgnored:
+                self._serial = True
+            except Retry as again:
+                patience.bear(again, self.hashed - before, reached=bool(self.final_url))
+            self.retries += 1
 
-    def _sleep(self, seconds: float) -> None:
-        if self.cancel is None:
-            time.sleep(seconds)
-        elif self.cancel.wait(seconds):
-            self.cancel.check()
-
-    def _usable(self) -> tuple[int, Note | None]:
-        """How far a resumed transfer can trust what is on disk; drops what it cannot."""
-        offset, note = self.part.load()
-        good = (
-            note is not None
-            and offset > 0
-            and (note.validator or self.trusted_hash)
-            and (note.total is None or offset <= note.total)
-        )
-        if not good:
-            return 0, None
-        if self.hashed != offset:
-            self.digest, self.hashed = hash_file(self.part.path, offset), offset
-        return offset, note
-
-    def _restart(self) -> None:
-        self.part.drop()
-        self.digest, self.hashed = hashlib.sha256(), 0
-
-    def _count(self, position: int) -> None:
+    def count(self, position: int) -> None:
         """Tell the tracker that ``position`` bytes are here (it may step back)."""
         self.tracker.advance(0, position - self._counted)
         self._counted = position
 
-    def _attempt(self) -> None:
-        if self.cancel is not None:
-            self.cancel.check()
-        self.attempts += 1
-        offset, note = self._usable()
-        if note is not None and note.total == offset:
-            self.note, self.final_url = note, self.final_url or self.url
-            self._count(offset)
-            return
-        if not offset:
+    def _usable(self) -> Kept | None:
+        """What is on disk and can be trusted when the transfer goes on."""
+        kept = self.part.load()
+        if kept is None or not kept.count or kept.note.decoded:
+            return None
+        trusted = self.order.trusted_hash or (kept.note.validator and kept.sure)
+        total = kept.note.total
+        return kept if trusted and (total is None or kept.have[-1][1] <= total) else None
+
+    def _drop(self) -> None:
+        self.part.drop()
+        self.digest, self.hashed = hashlib.sha256(), 0
+
+    def _hash_again(self, kept: Kept | None) -> int:
+        """Make the digest stand for what is kept; return how much that is."""
+        offset = kept.prefix if kept else 0
+        if self.hashed > offset:
             self.digest, self.hashed = hashlib.sha256(), 0
-        response, self.final_url = _http.open_url(
-            self.url, self._request_headers(offset, note), self.policy, token=self.token
-        )
-        try:
-            if response.status == 304:
+        if self.hashed < offset:
+            with disk_errors(self.part.path), self.part.path.open("rb", buffering=0) as file:
+                hash_span(self.digest, file.fileno(), self.hashed, offset, self.watch.check)
+            self.hashed = offset
+        return offset
+
+    def _attempt(self) -> bool:
+        """Ask once; return whether the file is complete."""
+        self.watch.check()
+        kept = self._usable()
+        if kept is not None and self._worthwhile(kept):
+            self.note = kept.note
+            return self._in_parallel(kept, None)
+        offset = self._hash_again(kept)
+        if kept is not None and kept.note.total == offset:
+            self.note, self.final_url = kept.note, self.final_url or self.order.url
+            self.count(offset)
+            return True
+        headers = self._request_headers(offset, kept.note if kept else None)
+        order = self.order
+        answer = open_url(order.url, headers, order.policy, token=order.token, watch=self.watch)
+        with answer:
+            self.final_url = answer.url
+            if answer.status == 304:
                 self.not_modified = True
-                return
-            self.unless = None
-            self.disposition = response.headers.get("Content-Disposition")
-            offset = self._agree(response, offset, note)
-            with _watched(response, self.cancel):
-                self._body(response, offset)
+                return True
+            self._unless = None
+            start = self._agree(answer, offset, kept.note if kept else None)
+            assert self.note is not None
+            begun = Kept(self.note, [(0, start)] if start else [])
+            if answer.status == 206 and self._worthwhile(begun):
+                return self._in_parallel(begun, answer)
+            return self._body(answer, start)
+
+    def _worthwhile(self, kept: Kept) -> bool:
+        """Whether the rest can be asked for in parallel, and is large or in pieces already."""
+        total = kept.note.total
+        if self._serial or self._whole or total is None:
+            return False
+        if not (kept.note.validator or self.order.trusted_hash):
+            return False
+        return total - kept.count >= self.order.parallel_from or kept.count > kept.prefix
+
+    def _in_parallel(self, kept: Kept, answer: Answer | None) -> bool:
+        self._check_size(kept.note)
+        total = kept.note.total or 0
+        with disk_errors(self.part.path):
+            need_space(self.part.path.parent, total - kept.count)
+        if self.tracker.total_bytes is None:
+            self.tracker.total_bytes = total
+        if self.hashed > kept.prefix:
+            self.digest, self.hashed = hashlib.sha256(), 0
+        read = ParallelRead(self.order, self.part, kept, self.watch, self.digest, self.hashed)
+        try:
+            read.run(answer, self.count)
         finally:
-            response.close()
+            self.hashed = read.hashed
+            self.final_url = read.final_url or self.final_url
+            self.retries += read.retries
+        return True
 
     def _request_headers(self, offset: int, note: Note | None) -> dict[str, str]:
-        headers = dict(self.headers)
+        headers = dict(self.order.headers)
         if offset:
             headers["Range"] = f"bytes={offset}-"
             if note is not None and note.validator:
                 headers["If-Range"] = note.validator
-        elif not self._plain:
-            headers["Range"] = "bytes=0-"  # a 206 tells the true size even if the body is cut
-        if self.unless is not None and not offset:
-            if self.unless.etag:
-                headers["If-None-Match"] = self.unless.etag
-            if self.unless.modified:
-                headers["If-Modified-Since"] = self.unless.modified
+        elif not self._whole:
+            # a 206 tells the true size even if the body is cut
+            headers["Range"] = f"bytes=0-{self._first_stop()}"
+        if self._unless is not None and not offset:
+            if self._unless.etag:
+                headers["If-None-Match"] = self._unless.etag
+            if self._unless.modified:
+                headers["If-Modified-Since"] = self._unless.modified
         return headers
 
-    def _agree(self, response: BaseHTTPResponse, offset: int, old: Note | None) -> int:
+    def _first_stop(self) -> int | str:
+        """Where the first request ends: a large file's goes on in parallel right behind it."""
+        order = self.order
+        large = order.size is not None and order.size >= order.parallel_from
+        if self._serial or not large or not order.trusted_hash:
+            return ""
+        return chunk_size(order, order.size or 0) - 1
+
+    def _agree(self, answer: Answer, offset: int, old: Note | None) -> int:
         """Check that the answer goes on where we stopped; return where it starts."""
-        headers = response.headers
-        etag = headers.get("ETag")
-        note = Note(
-            public_url(self.url),
-            etag if etag and not etag.startswith("W/") else None,
-            headers.get("Last-Modified"),
-        )
+        note = answer.note(self.order.url)
         start = 0
-        encoded = headers.get("Content-Encoding", "identity") != "identity"
-        if response.status == 206:
-            match = _CONTENT_RANGE.match(headers.get("Content-Range", ""))
-            changed = old is not None and (
-                (old.etag and note.etag and old.etag != note.etag)
-                or (match and old.total and match[3] not in ("*", str(old.total)))
-            )
-            if not match or int(match[1]) != offset or changed:
-                self._restart()
-                self._plain = self._plain or not match
-                error = _http.network_failure(self.url, "the server sent the wrong part")
-                raise _http.Retry(error, 0.0)
+        if answer.status == 206:
+            said = content_range(answer.headers)
+            misplaced = said is None or said[0] != offset or note.decoded
+            if misplaced or (old is not None and offset and old.differs(note)):
+                self._drop()
+                self._whole = self._whole or said is None or note.decoded
+                raise Retry(network_failure(self.order.url, "the server sent the wrong part"), 0.0)
             start = offset
-            note.total = int(match[3]) if match[3] != "*" else (old.total if old else None)
-        elif not encoded and headers.get("Content-Length", "").isdigit():
-            note.total = int(headers["Content-Length"])
-        if self.size is not None and note.total is not None and note.total != self.size:
-            raise DownloadFailed(
-                f"{public_url(self.url)} has {note.total:,} bytes, {self.size:,} were expected",
-                hint="the file was replaced or the address leads to another one",
-            )
-        self.policy.check_size(note.total, self.url)
+            if note.total is None and old is not None:
+                note.total = old.total
+        self._check_size(note)
         with disk_errors(self.part.path):
-            need_space(self.part.path.parent, (note.total or 0) - start)
+            need_space(self.part.path.parent, (note.total or self.order.size or 0) - start)
             if not start:
                 self.digest, self.hashed = hashlib.sha256(), 0
-                self.part.path.write_bytes(b"")
-            self.part.save(note)
+            self.part.begin(note, start)
         self.note = note
         if self.tracker.total_bytes is None:
             self.tracker.total_bytes = note.total
         return start
 
-    def _body(self, response: BaseHTTPResponse, offset: int) -> None:
+    def _check_size(self, note: Note) -> None:
+        size = self.order.size
+        if size is not None and note.total is not None and note.total != size:
+            raise DownloadFailed(
+                f"{public_url(self.order.url)} has {note.total:,} bytes, {size:,} were expected",
+                hint="the file was replaced or the address leads to another one",
+            )
+        self.order.policy.check_size(note.total, self.order.url)
+
+    def _body(self, answer: Answer, position: int) -> bool:
         assert self.note is not None
-        total, position = self.note.total, offset
-        decode = response.headers.get("Content-Encoding", "identity") != "identity"
-        self._count(position)
+        total, began = self.note.total, position
+        view = memoryview(bytearray(_BLOCK))
+        self.count(position)
         with self.part.path.open("r+b", buffering=0) as file:
-            file.seek(position)
             while total is None or position < total:
-                try:
-                    block = response.read1(_CHUNK, decode_content=decode)
-                except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-                    if self.cancel is not None:
-                        self.cancel.check()
-                    why = f"the connection broke ({error.__class__.__name__})"
-                    raise _http.Retry(_http.network_failure(self.url, why)) from error
+                block = view[: answer.read_into(view)]
                 if not block:
                     break
+                self._limit(position + len(block))
                 try:
-                    file.write(block)
+                    position = put(file.fileno(), block, position)
                 except OSError as error:
                     raise disk_error(error, self.part.path) from error
                 self.digest.update(block)
-                position += len(block)
                 self.hashed = position
-                self.policy.check_size(position, self.url)
-                self._count(position)
-        if self.cancel is not None:
-            self.cancel.check()
-        if total is not None and position != total:
-            why = f"only {position:,} of {total:,} bytes came"
-            raise _http.Retry(_http.network_failure(self.url, why))
+                self.watch.check()
+                self.count(position)
+        return self._complete(answer, began, position)
 
+    def _complete(self, answer: Answer, began: int, position: int) -> bool:
+        """Whether the body was the rest of the file (False: ask for more at once)."""
+        assert self.note is not None
+        total, size = self.note.total, self.order.size
+        if total is None and (size is None or size == position):
+            self.note.total = position
+            return True
+        if position == total:
+            return True
+        said = content_range(answer.headers)
+        if said is not None and began < position == said[1] + 1:
+            return False  # the server hands the file out in portions
+        missing = f"only {position:,} of {total or size:,} bytes came"
+        raise Retry(network_failure(self.order.url, missing))
 
-@contextmanager
-def _watched(response: BaseHTTPResponse, cancel: CancelToken | None) -> Iterator[None]:
-    """Wake a read that waits for a silent server as soon as ``cancel`` is set."""
-    if cancel is None:
-        yield
-        return
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.is_set():
-            if cancel.wait(0.2):
-                if not done.is_set():
-                    with suppress(ValueError, RuntimeError, OSError):
-                        response.shutdown()
-                return
-
-    thread = threading.Thread(target=watch, name="lancenb-cancel", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
+    def _limit(self, position: int) -> None:
+        """Stop a body that grows beyond what is allowed or expected."""
+        size = self.order.size
+        try:
+            self.order.policy.check_size(position, self.order.url)
+            if size is not None and position > size:
+                raise DownloadFailed(
+                    f"{public_url(self.order.url)} has more than the {size:,} bytes expected",
+                    hint="the file was replaced or the address leads to another one",
+                )
+        except DownloadFailed:
+            self.part.drop()
+            raise

@@ -6,8 +6,8 @@
   ``resnet18-f37072fd.pth``) and always computed;
 * the target appears in one step when it is complete; N processes cause one transfer.
 
-Parallel ranges would go into :mod:`._transfer`, address checks for servers into
-:mod:`.policy`.
+Transfers are in :mod:`._transfer` (one request after the other) and :mod:`._ranges` (several at
+the same time), what may be asked for in :mod:`.policy`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ChecksumMismatch, InvalidArgument
+from ..errors import InvalidArgument
 from ..progress import CancelToken, ProgressCallback, Tracker
 from ._files import disk_errors, locked
-from ._names import (
-    hash_in_name,
-    name_from_disposition,
-    name_from_url,
-    public_url,
-    safe_name,
-    url_key,
-)
+from ._names import hash_in_name, name_from_url, public_url, url_key
+from ._order import Order
 from ._partial import Note, Partial
-from ._transfer import Transfer
+from ._patience import Patience
+from ._probe import Asker, Probe
+from ._verified import Goal, transferred
+from ._watch import Watch
 from .policy import UrlPolicy
 
 
@@ -65,14 +62,24 @@ class Fetcher:
         policy: what may be fetched; default: http and https, any size.
         retries: attempts in a row without real progress before giving up.
         backoff: first wait in seconds, doubled each time.
+        parts: ranges of one file asked for at the same time.
+        parallel_from: size in bytes from which on that is done.
     """
 
     def __init__(
-        self, policy: UrlPolicy | None = None, *, retries: int = 5, backoff: float = 0.5
+        self,
+        policy: UrlPolicy | None = None,
+        *,
+        retries: int = 5,
+        backoff: float = 0.5,
+        parts: int = 4,
+        parallel_from: int = 128 << 20,
     ) -> None:
         self.policy = policy or UrlPolicy()
         self.retries = retries
         self.backoff = backoff
+        self.parts = parts
+        self.parallel_from = parallel_from
 
     def fetch(
         self,
@@ -125,75 +132,108 @@ class Fetcher:
         expected = check_digest(sha256)
         self.policy.apply(url)
         into = Path(into).absolute()
-        with disk_errors(into):
-            into.mkdir(parents=True, exist_ok=True)
         part = Partial(into / f".{url_key(url)}.part")
         tracker = tracker or Tracker(progress, cancel)
         began = time.monotonic()
-        with locked(lock or part.path.with_suffix(".lock"), cancel):
+        order = Order(
+            url,
+            self.policy,
+            token,
+            dict(headers or {}),
+            size,
+            unless,
+            retries=self.retries,
+            backoff=self.backoff,
+            parts=self.parts,
+            parallel_from=self.parallel_from,
+        )
+        with locked(lock or part.path.with_suffix(".lock"), cancel), Watch(cancel) as watch:
             if reuse is not None and (found := reuse()) is not None:
                 return found
+            with disk_errors(into):  # only now: who clears a cache takes away what nobody locks
+                into.mkdir(parents=True, exist_ok=True)
+            with disk_errors(into):  # once more: it may have been cleared while we waited
+                into.mkdir(parents=True, exist_ok=True)
             if expected is None and sha256 is not False:
                 expected = hash_in_name(name_from_url(url))
-            tracker.enter("download", public_url(url))
-            for last_chance in (False, True):
-                transfer = Transfer(
-                    url,
-                    part,
-                    self.policy,
-                    tracker,
-                    cancel,
-                    token,
-                    dict(headers or {}),
-                    trusted_hash=expected is not None,
-                    size=size,
-                    unless=unless,
-                    retries=self.retries,
-                    backoff=self.backoff,
-                )
-                transfer.run()
-                if transfer.not_modified:
-                    return None
-                assert transfer.note is not None
-                target = into / _target_name(name, transfer)
-                if expected is None and name is None and sha256 is not False:
-                    expected = hash_in_name(target.name)
-                digest = transfer.digest.hexdigest()
-                if expected is None or digest.startswith(expected):
-                    break
-                part.drop()
-                if last_chance:
-                    raise ChecksumMismatch(
-                        f"{public_url(url)} gave sha256 {digest[:16]}…, expected {expected[:16]}"
-                        f"{'…' * (len(expected) > 16)}; nothing was kept",
-                        hint="the file was changed at its source, or the expected hash (sha256=, "
-                        "or the hex digits in the file name; sha256=False ignores those) is wrong",
-                        details={"sha256": digest, "expected": expected},
-                    )
-                tracker.bytes = max(0, tracker.bytes - transfer.hashed)
-                unless = None
+            if tracker.phase != "download":  # every entry is an event, and there may be many files
+                tracker.enter("download", public_url(url))
+            goal = Goal(into, name, expected, check=sha256 is not False)
+            transfer = transferred(order, part, tracker, watch, goal)
+            if transfer is None:
+                return None
+            assert transfer.note is not None
+            target = goal.target(url, transfer.note)
             with disk_errors(target):
                 part.finish(target)
             fetched = Fetched(
                 target,
-                digest,
+                transfer.digest.hexdigest(),
                 transfer.hashed,
                 transfer.note,
                 public_url(transfer.final_url),
                 transfer.resumed_from,
-                transfer.attempts - 1,
+                transfer.retries,
                 time.monotonic() - began,
             )
             if keep is not None:
                 keep(fetched)
             return fetched
 
+    def probe(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Probe:
+        """Ask what is at ``url`` without fetching it (one request for one byte).
 
-def _target_name(name: str | None, transfer: Transfer) -> str:
-    if name is not None:
-        return name
-    proposed = name_from_disposition(transfer.disposition)
-    return safe_name(proposed) if proposed else name_from_url(transfer.url)
+        Args:
+            url: http or https address.
+            token: bearer token, sent to the origin of ``url`` only.
+            headers: further request headers.
+            cancel: stops it within a second.
+
+        Raises:
+            LancenbError: as :meth:`fetch`.
+        """
+        with Watch(cancel) as watch:
+            return self._asker(url, watch, token, headers).probe()
+
+    def read_range(
+        self,
+        url: str,
+        start: int,
+        length: int,
+        *,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> bytes:
+        """Return exactly ``length`` bytes of the file at ``url``, from ``start`` on.
+
+        Args:
+            url: http or https address.
+            start: offset of the first byte.
+            length: how many bytes, at most 64 MiB.
+            token: bearer token, sent to the origin of ``url`` only.
+            headers: further request headers.
+            cancel: stops it within a second.
+
+        Raises:
+            DownloadFailed: the file is shorter, or the server sends whole files only.
+            LancenbError: as :meth:`fetch`.
+        """
+        with Watch(cancel) as watch:
+            return self._asker(url, watch, token, headers).read_range(start, length)
+
+    def _asker(
+        self, url: str, watch: Watch, token: str | None, headers: dict[str, str] | None
+    ) -> Asker:
+        patience = Patience(self.retries, self.backoff, watch)
+        return Asker(url, self.policy, patience, token, headers)
 
 
 def check_digest(sha256: str | bool | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import InvalidArgument
@@ -34,6 +35,10 @@ class UrlPolicy:
         max_bytes: refuse larger files, ``None`` for no limit.
         max_redirects: hops before giving up.
         mirrors: address prefixes and what replaces them (default: ``$LANCENB_MIRRORS``).
+        allow_private: False refuses hosts that do not resolve to public addresses only (checked
+            on every connection, redirects too, and the checked address is the one connected to);
+            no proxy of the environment is used then, since it would resolve names itself.
+        trusted: origins exempt from that check, such as ``"http://10.0.0.5:8080"``.
 
     >>> UrlPolicy(mirrors={"https://a.example/": "http://127.0.0.1:1/"}).apply("https://a.example/x")
     'http://127.0.0.1:1/x'
@@ -43,6 +48,25 @@ class UrlPolicy:
     max_bytes: int | None = None
     max_redirects: int = 10
     mirrors: dict[str, str] = field(default_factory=_mirrors_from_env)
+    allow_private: bool = True
+    trusted: tuple[str, ...] = ()
+
+    @classmethod
+    def for_servers(cls, *, max_bytes: int | None = 64 << 30, **more: Any) -> UrlPolicy:
+        """Rules for addresses that strangers name: no private network behind them, a size limit.
+
+        Args:
+            max_bytes: refuse larger files.
+            more: other fields of :class:`UrlPolicy`.
+
+        >>> UrlPolicy.for_servers(trusted=("http://10.0.0.5:8080",)).guards("http://10.0.0.5:8080/x")
+        False
+        """
+        return cls(max_bytes=max_bytes, **{"allow_private": False, **more})
+
+    def guards(self, url: str) -> bool:
+        """Whether the host of ``url`` has to be public."""
+        return not self.allow_private and not any(same_origin(url, one) for one in self.trusted)
 
     def apply(self, url: str) -> str:
         """Return the address to really ask: checked, mirror applied.
@@ -67,14 +91,16 @@ class UrlPolicy:
             parts = urlsplit(url)
             _ = parts.port
         except ValueError as error:
-            raise BlockedURL(f"{shown!r} is not a valid address ({error})") from error
+            raise BlockedURL(
+                f"{shown!r} is not a valid address ({error})", hint="copy the address once more"
+            ) from error
         if parts.scheme not in self.schemes:
             raise BlockedURL(
                 f"{shown}: '{parts.scheme}:' addresses are not fetched",
                 hint=f"use {' or '.join(self.schemes)}, or give a local path without 'file:'",
             )
         if not parts.hostname:
-            raise BlockedURL(f"{shown!r} names no host")
+            raise BlockedURL(f"{shown!r} names no host", hint="write https://host/path")
         if "@" in parts.netloc:
             raise BlockedURL(
                 f"{shown}: credentials do not belong in an address",

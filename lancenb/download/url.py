@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +10,11 @@ from ..progress import CancelToken, Tracker
 from ._files import disk_errors
 from ._names import hash_in_name, name_from_url, public_url, url_key
 from ._partial import Note, hash_file
+from ._url_records import Meta, Place, describe
 from .cache import Cache
 from .fetch import Fetched, Fetcher, check_digest
 from .policy import UrlPolicy
 from .result import Download, DownloadedFile
-
-_META = ".meta.json"  # safe names never begin with a dot
 
 
 def download_url(
@@ -41,7 +36,8 @@ def download_url(
 
     A cached file whose hash was promised is used without asking anybody; one whose hash was not
     is used when the server says that it has not changed (or does not answer at all: the lineage
-    then has ``"revalidated": false``). A cached file that changed on disk is fetched again.
+    then has ``"revalidated": false``). A cached file that changed on disk is fetched again. The
+    same holds for a file that an earlier call has put at ``to``.
 
     Args:
         url: http or https address.
@@ -59,138 +55,71 @@ def download_url(
     """
     policy = policy or UrlPolicy()
     policy.apply(url)
-    key = url_key(url)
-    home = cache.folder("url") / key
     expected = check_digest(sha256)
     if expected is None and sha256 is not False:
         expected = hash_in_name(name_from_url(url))
-    meta = None if force or to is not None else _cached(home, expected)
+    place = Place.in_cache(cache, url) if to is None else Place.of_target(cache, url, to)
+    meta = None if force else place.read(expected) or _present(url, place, expected)
     lineage = {"source": public_url(url), **(facts or {})}
     if meta is not None and (offline or expected is not None):
-        return _result(home, meta, lineage, kind, from_cache=True)
+        return _result(place.folder, meta, lineage, kind, from_cache=True)
     if offline:
         raise Offline(
             f"{public_url(url)} is not in the cache and offline=True",
             hint="run it once with a network, or copy the cache folder from another machine",
         )
-    into, name, lock = home, None, cache.lock_path("url", key)
-    if to is not None:
-        into, name = _target(to)
 
     def reuse() -> Fetched | None:
-        if force or meta is not None:
-            return None
-        if to is None:
-            other = _cached(home, expected)
-            return _fetched(home, other) if other is not None else None
-        there = _present(into / name, expected) if name and expected else None
-        return _fetched(into, _describe(there)) if there is not None else None
+        """What another process has fetched while this one waited for the lock."""
+        other = None if force else place.read(expected)
+        return place.fetched(other) if other is not None and other != meta else None
 
     def keep(fetched: Fetched) -> None:
-        if meta is not None and meta["name"] != fetched.path.name:
-            (home / meta["name"]).unlink(missing_ok=True)
-        _write_meta(home, _meta(url, fetched))
+        if to is None and meta is not None and meta["name"] != fetched.path.name:
+            (place.folder / meta["name"]).unlink(missing_ok=True)
+        place.write(describe(url, fetched))
 
     try:
         fetched = Fetcher(policy).fetch(
             url,
-            into,
-            name,
+            place.folder,
+            place.name,
             sha256=sha256 if sha256 is False else expected,
             token=token,
             unless=Note(**meta["note"]) if meta else None,
-            lock=lock,
+            lock=cache.lock_path("url", url_key(url)),
             reuse=reuse,
-            keep=keep if to is None else None,
+            keep=keep,
             tracker=tracker,
             cancel=cancel,
         )
     except Offline:
         if meta is None:
             raise
-        return _result(home, meta, {**lineage, "revalidated": False}, kind, from_cache=True)
+        lineage["revalidated"] = False
+        return _result(place.folder, meta, lineage, kind, from_cache=True)
     if fetched is None:
         assert meta is not None
-        return _result(home, meta, lineage, kind, from_cache=True)
-    fresh = _meta(url, fetched)
-    return _result(into, fresh, lineage, kind, from_cache=not fetched.final_url)
+        return _result(place.folder, meta, lineage, kind, from_cache=True)
+    fresh = describe(url, fetched)
+    return _result(place.folder, fresh, lineage, kind, from_cache=not fetched.final_url)
 
 
-def _meta(url: str, fetched: Fetched) -> dict[str, Any]:
-    return {
-        "url": public_url(url),
-        "name": fetched.path.name,
-        "sha256": fetched.sha256,
-        "size": fetched.size,
-        "mtime_ns": fetched.path.stat().st_mtime_ns,
-        "final_url": fetched.final_url,
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "note": asdict(fetched.note),
-    }
+def _cached(home: Path, expected: str | None) -> Meta | None:
+    """Return the note on a finished, undamaged copy in a folder of the cache, if there is one."""
+    return Place.at(home).read(expected)
 
 
-def _target(to: Path) -> tuple[Path, str | None]:
-    if to.is_dir():
-        return to.absolute(), None
-    return to.absolute().parent, to.name
-
-
-def _present(path: Path, expected: str) -> Path | None:
-    if path.is_file() and hash_file(path).hexdigest().startswith(expected):
-        return path
-    return None
-
-
-def _describe(path: Path) -> dict[str, Any]:
-    note = asdict(Note(""))
-    digest = hash_file(path).hexdigest()
-    return {"name": path.name, "size": path.stat().st_size, "sha256": digest, "note": note}
-
-
-def _read_meta(home: Path) -> dict[str, Any] | None:
-    try:
-        meta = json.loads((home / _META).read_text("utf-8"))
-    except (OSError, ValueError):
+def _present(url: str, place: Place, expected: str | None) -> Meta | None:
+    """Take a file at the target that nobody noted but that has the expected hash."""
+    if expected is None or place.name is None:
         return None
-    if not isinstance(meta, dict) or not {"name", "sha256", "size", "note"} <= set(meta):
+    path = place.folder / place.name
+    with disk_errors(path):
+        digest = hash_file(path).hexdigest() if path.is_file() else ""
+    if not digest.startswith(expected):
         return None
-    try:
-        Note(**meta["note"])
-    except TypeError:  # damaged, or written by another version
-        return None
-    return meta
-
-
-def _cached(home: Path, expected: str | None) -> dict[str, Any] | None:
-    """Return the note on a finished, undamaged copy, if there is one of the expected hash."""
-    meta = _read_meta(home)
-    if meta is None or (expected and not meta["sha256"].startswith(expected)):
-        return None
-    path = home / meta["name"]
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    if stat.st_size != meta["size"]:
-        return None
-    if stat.st_mtime_ns != meta.get("mtime_ns"):
-        if hash_file(path).hexdigest() != meta["sha256"]:
-            return None
-        meta["mtime_ns"] = stat.st_mtime_ns
-        _write_meta(home, meta)
-    return meta
-
-
-def _fetched(home: Path, meta: dict[str, Any]) -> Fetched:
-    note = Note(**meta["note"])
-    return Fetched(home / meta["name"], meta["sha256"], meta["size"], note, "", 0, 0, 0.0)
-
-
-def _write_meta(home: Path, meta: dict[str, Any]) -> None:
-    fresh = home / f"{_META}.new"
-    with disk_errors(fresh):
-        fresh.write_text(json.dumps(meta, indent=1), "utf-8")
-        os.replace(fresh, home / _META)
+    return describe(url, Fetched(path, digest, path.stat().st_size, Note(""), "", 0, 0, 0.0))
 
 
 def _result(

@@ -11,7 +11,7 @@ import pytest
 
 from lancenb.download import Cache, download
 from lancenb.errors import ChecksumMismatch, InvalidArgument, Offline
-from tests.hub import FileServer
+from lancenb.testing import FileServer
 
 DATA = b"weights" * 1000
 SHA = hashlib.sha256(DATA).hexdigest()
@@ -127,3 +127,34 @@ def test_clear_leaves_what_is_in_use(files: FileServer, cache: Path) -> None:
         assert path.exists()
     store.clear()
     assert not path.exists()
+
+
+def test_a_file_put_elsewhere_is_not_fetched_twice(
+    files: FileServer, cache: Path, tmp_path: Path
+) -> None:
+    """Unknown hash, own target: the server is asked whether it has changed, as for the cache."""
+    url, own = files.add("/m.pth", DATA), tmp_path / "own.bin"
+    assert not download(url, to=own).from_cache
+    again = download(url, to=own)
+    assert (again.from_cache, again.path, files.log[-1].status) == (True, own, 304)
+    count = len(files.log)
+    assert download(url, to=own, offline=True).from_cache
+    assert len(files.log) == count
+    own.write_bytes(DATA[:-1] + b"X")
+    assert not download(url, to=own).from_cache
+    assert own.read_bytes() == DATA
+    own.unlink()
+    assert not download(url, to=own).from_cache
+    files.add("/m.pth", b"new" * 10)
+    assert not download(url, to=own).from_cache
+    assert own.read_bytes() == b"new" * 10
+    assert not download(url, to=own, force=True).from_cache
+    assert not download(url, to=tmp_path / "other.bin").from_cache
+
+
+def test_one_target_of_two_addresses(files: FileServer, cache: Path, tmp_path: Path) -> None:
+    one, two = files.add("/a.bin", b"one"), files.add("/b.bin", b"two")
+    own = tmp_path / "own.bin"
+    for url, data in ((one, b"one"), (two, b"two"), (one, b"one")):
+        download(url, to=own)
+        assert own.read_bytes() == data

@@ -24,7 +24,7 @@ from lancenb.errors import (
     Offline,
 )
 from lancenb.progress import CancelToken, Progress
-from tests.hub import FileServer
+from lancenb.testing import FileServer
 
 DATA = bytes(range(256)) * 12_000  # 3 MB
 SHA = hashlib.sha256(DATA).hexdigest()

@@ -16,7 +16,7 @@ from lancenb.errors import (
     SourceNotFound,
     StoreNotWritable,
 )
-from tests.hub import FileServer
+from lancenb.testing import FileServer
 
 DATA = bytes(range(256)) * 1000
 SHA = hashlib.sha256(DATA).hexdigest()
@@ -54,6 +54,31 @@ def test_the_token_is_dropped_on_another_origin(files: FileServer, tmp_path: Pat
         assert files.log[-1].auth == "Bearer hf_secret"
         assert other.log[-1].auth is None
         assert "Signature" not in got.final_url
+
+
+def test_a_way_back_does_not_restore_the_token(files: FileServer, tmp_path: Path) -> None:
+    with FileServer() as other:
+        back = files.add("/real.bin", DATA)
+        url = files.add("/go", redirect=other.add("/detour", redirect=back))
+        secrets = {"Cookie": "c=1", "X-Api-Key": "k", "X-Harmless": "yes"}
+        assert FAST.fetch(url, tmp_path, "x.bin", token="hf_secret", headers=secrets) is not None
+        first, last = files.log
+        assert (first.auth, first.headers["cookie"]) == ("Bearer hf_secret", "c=1")
+        assert last.auth is None
+        assert not {"cookie", "x-api-key"} & set(last.headers)
+        assert last.headers["x-harmless"] == other.log[0].headers["x-harmless"] == "yes"
+        assert other.log[0].auth is None
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_within_an_origin_keep_the_token(
+    files: FileServer, tmp_path: Path, status: int
+) -> None:
+    files.add("/real.bin", DATA, token="hf_secret")
+    url = files.add("/a/go", redirect="../real.bin", status=status)
+    got = FAST.fetch(url, tmp_path, token="hf_secret")
+    assert got is not None
+    assert got.path.read_bytes() == DATA
 
 
 def test_redirect_circles_end(files: FileServer, tmp_path: Path) -> None:

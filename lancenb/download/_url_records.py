@@ -1,0 +1,115 @@
+"""Notes on finished files of addresses: in the cache, and where the user wanted them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import get_ident
+from typing import Any
+
+from ._files import disk_errors
+from ._names import public_url, url_key
+from ._partial import Note, hash_file
+from .cache import Cache
+from .fetch import Fetched
+
+_META = ".meta.json"  # safe names never begin with a dot
+Meta = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one address goes and where the note on it is.
+
+    Attributes:
+        folder: folder of the file.
+        name: its name there; None for what the server proposes.
+        record: the note.
+    """
+
+    folder: Path
+    name: str | None
+    record: Path
+
+    @classmethod
+    def in_cache(cls, cache: Cache, url: str) -> Place:
+        """Return the place of ``url`` in the cache."""
+        return cls.at(cache.folder("url") / url_key(url))
+
+    @classmethod
+    def at(cls, home: Path) -> Place:
+        """Return the place of a folder of the cache."""
+        return cls(home, None, home / _META)
+
+    @classmethod
+    def of_target(cls, cache: Cache, url: str, to: Path) -> Place:
+        """Return the place of ``url`` at a target of the user: file, or existing folder."""
+        to = to.absolute()
+        folder, name = (to, None) if to.is_dir() else (to.parent, to.name)
+        key = hashlib.sha256(f"{url}\n{folder}\n{name or ''}".encode()).hexdigest()[:16]
+        return cls(folder, name, cache.folder("placed") / f"{key}.json")
+
+    def read(self, expected: str | None) -> Meta | None:
+        """Return the note on a finished, undamaged file, if there is one of the expected hash."""
+        meta = self._read()
+        if meta is None or (expected and not meta["sha256"].startswith(expected)):
+            return None
+        path = self.folder / meta["name"]
+        try:
+            stat = path.stat()
+        except OSError:
+            return None
+        if stat.st_size != meta["size"]:
+            return None
+        if stat.st_mtime_ns != meta.get("mtime_ns"):
+            if hash_file(path).hexdigest() != meta["sha256"]:
+                return None
+            meta["mtime_ns"] = stat.st_mtime_ns
+            self.write(meta)
+        return meta
+
+    def _read(self) -> Meta | None:
+        try:
+            meta = json.loads(self.record.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        if not isinstance(meta, dict) or not {"name", "sha256", "size", "note"} <= set(meta):
+            return None
+        try:
+            Note(**meta["note"])
+        except TypeError:  # damaged, or written by another version
+            return None
+        return meta
+
+    def write(self, meta: Meta) -> None:
+        """Write the note atomically."""
+        fresh = self.record.with_name(f"{self.record.name}.{os.getpid()}-{get_ident()}.new")
+        with disk_errors(fresh):
+            fresh.write_text(json.dumps(meta, indent=1), "utf-8")
+            os.replace(fresh, self.record)
+
+    def fetched(self, meta: Meta) -> Fetched:
+        """Return the file of a note as if it had just arrived, but without an address."""
+        note = Note(**meta["note"])
+        return Fetched(
+            self.folder / meta["name"], meta["sha256"], meta["size"], note, "", 0, 0, 0.0
+        )
+
+
+def describe(url: str, fetched: Fetched) -> Meta:
+    """Return the note on a file that has just arrived."""
+    return {
+        "url": public_url(url),
+        "name": fetched.path.name,
+        "path": str(fetched.path),
+        "sha256": fetched.sha256,
+        "size": fetched.size,
+        "mtime_ns": fetched.path.stat().st_mtime_ns,
+        "final_url": fetched.final_url,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "note": asdict(fetched.note),
+    }
