@@ -2,7 +2,7 @@
 
 ``lancenb.convert(source, target)`` looks at the source and chooses one of the four converters,
 which can also be used by themselves: ``TensorConverter``, ``PngConverter``, ``TextConverter``,
-``ParquetConverter``.
+``ParquetConverter``. :func:`to_datasets` gives a table back to the ``datasets`` library.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ._base import Converter, ConvertReport, Existing, Plan
 from ._convert import convert, converter_class, make_converter
 from ._sniff import Sniffed, sniff
+from .hf import to_datasets
 
 if TYPE_CHECKING:
     from .images import PngConverter
@@ -36,6 +37,7 @@ __all__ = [
     "converter_class",
     "make_converter",
     "sniff",
+    "to_datasets",
 ]
 
 _LAZY = {

@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lancenb.errors import AlreadyExists, ArtifactNotFound, Conflict, InvalidArgument, InvalidName
+from lancenb.errors import (
+    AlreadyExists,
+    ArtifactNotFound,
+    Conflict,
+    InvalidArgument,
+    InvalidName,
+    StoreNotWritable,
+)
 
 from ._folder import refuse_special
 from ._report import ConvertReport
@@ -214,6 +221,11 @@ def location_text(uri: Any) -> str:
 def resolve_uri(uri: Any, store: Store | None) -> str:
     """Return the full URI of a table given relative to a store, or as it is."""
     text = location_text(uri)
+    if text.startswith("hf://"):
+        raise StoreNotWritable(
+            f"{text} is on the Hub, whose tables are only read here",
+            hint="write to a folder or s3://; `hf upload` takes the folder to the Hub",
+        )
     if text.startswith("memory://"):
         from lancenb.store import Store
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ._idx import idx_dims
+
 _IMAGE_MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "jpeg"),
     (0, b"\x89PNG\r\n\x1a\n", "png"),
@@ -69,7 +71,10 @@ def _container(head: bytes, path: Path, size: int) -> str:
     if head[257:262] == b"ustar":
         return "tar"
     if head[:2] == b"\x1f\x8b":
-        return "gzip-tar" if _gzip_holds_tar(path) else "gzip"
+        return _gzipped(path)
+    dims = idx_dims(head, size)
+    if dims is not None:
+        return f"idx{len(dims)}"
     if _is_safetensors(head, size):
         return "safetensors"
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
@@ -82,15 +87,20 @@ def _is_safetensors(head: bytes, size: int) -> bool:
     return len(head) > 8 and head[8:9] == b"{" and length <= max(size, 100_000_000)
 
 
-def _gzip_holds_tar(path: Path) -> bool:
+def _gzipped(path: Path) -> str:
+    """Name what a gzip file holds, as far as that is told by its beginning."""
     import gzip
     import zlib
 
     try:
         with gzip.open(path) as file:
-            return file.read(512)[257:262] == b"ustar"
+            head = file.read(512)
     except (OSError, EOFError, zlib.error):
-        return False
+        return "gzip"
+    if head[257:262] == b"ustar":
+        return "gzip-tar"
+    dims = idx_dims(head)
+    return "gzip" if dims is None else f"gzip-idx{len(dims)}"
 
 
 def _textual(head: bytes) -> str:

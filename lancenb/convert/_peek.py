@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ._archive_tar import Header
+from ._layouts import layout_of
 from ._magic import suffix_of
 from .archive import Limits
 
@@ -17,7 +18,7 @@ _IMAGE_SUFFIXES = frozenset(
 
 
 def zip_format(path: Path) -> str:
-    """Return ``"torch"``, ``"images"`` or ``"files"``; damage is left to the reader to explain."""
+    """Return ``"torch"``, ``"images"``, ``"cifar"`` or ``"files"``; the reader explains damage."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -29,7 +30,7 @@ def zip_format(path: Path) -> str:
 
 
 def tar_format(path: Path) -> str:
-    """Return ``"images"`` or ``"files"``."""
+    """Return ``"images"``, ``"cifar"`` or ``"files"``."""
     try:
         with tarfile.open(path, tarinfo=Header) as archive:
             return _majority(_first_names(archive, path.stat().st_size))
@@ -52,6 +53,8 @@ def _first_names(archive: tarfile.TarFile, packed: int) -> list[str]:
 def _majority(names: list[str]) -> str:
     real = [n for n in names if not n.endswith("/") and "__MACOSX" not in n]
     images = sum(suffix_of(n) in _IMAGE_SUFFIXES for n in real)
+    if not images and layout_of(n.rpartition("/")[2] for n in real) == "cifar":
+        return "cifar"
     return "images" if images * 2 > len(real) else "files"
 
 
@@ -79,16 +82,18 @@ def image_column(schema: Any) -> str | None:
     import pyarrow.types as t
 
     raw = (schema.metadata or {}).get(b"huggingface")
+    kinds: dict[str, Any] = {}
     if raw:
         try:
             features = json.loads(raw)["info"]["features"]
-        except (ValueError, KeyError, TypeError):
-            features = {}
-        for name, feature in features.items():
-            if isinstance(feature, dict) and feature.get("_type") == "Image":
+            kinds = {k: f.get("_type") for k, f in features.items() if isinstance(f, dict)}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            kinds = {}
+        for name, kind in kinds.items():
+            if kind == "Image":
                 return name if schema.get_field_index(name) >= 0 else None
     for field in schema:
-        if t.is_struct(field.type):
+        if t.is_struct(field.type) and not kinds.get(field.name):  # else it is sound, or video
             parts = {f.name: f.type for f in field.type}
             if set(parts) == {"bytes", "path"} and t.is_binary(parts["bytes"]):
                 declared_audio = "audio" in field.name.lower()

@@ -20,8 +20,11 @@ from lancenb.errors import (
     UnsupportedFormat,
 )
 
+from ._datasets import is_datasets
 from ._families import FAMILIES, FAMILY_OF, LATER
 from ._folder import files_below, path_list, refuse_special, saved_dataset_kind
+from ._idx import named_idx
+from ._layouts import file_layout, folder_layout
 from ._magic import magic, suffix_of
 from ._peek import image_column, parquet_holds_images, tar_format, zip_format
 
@@ -70,7 +73,7 @@ def sniff(source: Any) -> Sniffed:
 def _sniff_object(source: Any) -> Sniffed:
     module = type(source).__module__.split(".")[0]
     name = type(source).__name__
-    if module == "datasets":
+    if is_datasets(source):
         part = next(iter(source.values()), None) if isinstance(source, dict) else source
         features = getattr(part, "features", None) or {}
         images = [k for k, v in features.items() if type(v).__name__ == "Image"]
@@ -155,6 +158,9 @@ def sniff_file(path: Path) -> Sniffed:
     promised = FAMILY_OF.get(suffix)
     found = magic(head, path, size)
     _refuse_strangers(path, head, promised)
+    layout = _official(path, found)
+    if layout is not None:
+        return layout
     if found == "tar" and promised == "weights":
         return Sniffed("weights", "tar", "a PyTorch checkpoint of the oldest kind")
     if found in ("zip", "tar", "gzip-tar"):
@@ -178,6 +184,19 @@ def sniff_file(path: Path) -> Sniffed:
     if found == "parquet" and parquet_holds_images(path):
         return Sniffed("images", "parquet", "Parquet with an image column")
     return Sniffed(family, found.removeprefix("image/"), f"its first bytes are {found}")
+
+
+def _official(path: Path, found: str) -> Sniffed | None:
+    """Tell what a file in the layout of a data set's makers is."""
+    layout = file_layout(path)
+    named = named_idx(path.name)
+    if found in ("idx1", "gzip-idx1") or named == "labels":
+        return Sniffed("table", "idx", "a column of numbers in idx form")
+    if found in ("idx3", "gzip-idx3") or named == "images":
+        return Sniffed("images", "idx", "pictures in idx form")
+    if layout == "cifar" and found in ("pickle", "binary", "text"):
+        return Sniffed("images", "cifar", "a batch of CIFAR")
+    return None
 
 
 def _refuse_strangers(path: Path, head: bytes, promised: str | None) -> None:
@@ -207,7 +226,7 @@ def _sniff_archive(path: Path, found: str, promised: str | None) -> Sniffed:
         raise CorruptInput(
             f"{path} is an archive in spite of its suffix", hint="rename it to .zip or .tar"
         )
-    if format_ == "images":
+    if format_ in ("images", "cifar"):
         return Sniffed("images", found, f"a {found} archive of images")
     return Sniffed("table", found, f"a {found} archive")
 
@@ -245,6 +264,9 @@ def _sniff_folder(folder: Path) -> Sniffed:
     saved = saved_dataset_kind(folder)
     if saved:
         return Sniffed(saved, "saved-dataset", "a dataset written by save_to_disk")
+    layout = folder_layout(folder)
+    if layout:
+        return Sniffed("images", layout, f"a folder in the {layout} layout of pictures")
     names = files_below(folder)
     if not names:
         raise EmptyInput(f"the folder {folder} holds no files", hint="check the path")

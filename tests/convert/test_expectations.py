@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import importlib.util
+import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 import lancenb
 from lancenb.convert.text._csv_types import NULLS
@@ -34,7 +37,8 @@ ELSEWHERE = {
     *("image", "image_folder", "hf_parquet_images", "pth", "pth_malicious", "safetensors"),
     *("torchscript", "hf_dataset_folder"),
 }
-LATER = {"audio", "video", "pointcloud", "pointcloud_bin", "idx", "idx_gz"}
+LAYOUTS = {"idx", "idx_gz", "coco"}
+LATER = {"audio", "video", "pointcloud", "pointcloud_bin"}
 
 
 def _rows() -> list[dict[str, str]]:
@@ -74,7 +78,7 @@ def _convert(shared_data: Path, row: dict[str, str], folder: Path) -> tuple[Any,
 
 def test_every_kind_is_covered_somewhere() -> None:
     kinds = {row["kind"] for row in _rows()}
-    assert kinds <= COVERED | ELSEWHERE | LATER | {"coco"}
+    assert kinds <= COVERED | ELSEWHERE | LATER | LAYOUTS
 
 
 @pytest.mark.parametrize("row", _cases(DELIMITED, "ok"))
@@ -246,9 +250,49 @@ def test_bad_files_leave_nothing_in_the_catalogue(
     assert not list((tmp_path / "store").glob("*/bad-*"))
 
 
+@pytest.mark.parametrize("row", _cases({"idx", "idx_gz"}, "ok"))
+def test_idx_files(row: dict[str, str], shared_data: Path, tmp_path: Path) -> None:
+    report, table = _convert(shared_data, row, tmp_path)
+    shape = [int(n) for n in row["shape"].split("x")]
+    assert report.rows == table.num_rows == shape[0] == int(row["rows"])
+    digest, detail = hashlib.sha256(), json.loads(row["detail"])
+    if "image" in table.column_names:
+        for data in table["image"].to_pylist():
+            with Image.open(io.BytesIO(data)) as picture:
+                assert (picture.mode, picture.size) == ("L", (shape[2], shape[1]))
+                digest.update(picture.tobytes())
+        labels = Path(row["path"].replace("images-idx3", "labels-idx1"))
+        beside = next(r for r in _rows() if Path(r["path"]) == labels)
+        detail = json.loads(beside["detail"])
+    else:
+        digest.update(bytes(table["label"].to_pylist()))
+    assert digest.hexdigest() == row["content_sha256"]
+    counts = Counter(table["label"].to_pylist())
+    assert [counts[n] for n in range(10)] == detail["label_counts"]
+
+
+@pytest.mark.parametrize("row", _cases({"coco"}, "ok"))
+def test_annotated_pictures(row: dict[str, str], shared_data: Path, tmp_path: Path) -> None:
+    detail = json.loads(row["detail"])
+    folder = {**row, "path": str(Path(row["path"]).parent)}
+    report, table = _convert(shared_data, folder, tmp_path)
+    assert report.rows == int(row["rows"])
+    objects = [one for row in table["objects"].to_pylist() for one in row]
+    counts = Counter(one["category"] for one in objects)
+    assert counts == detail["per_category"]
+    assert f"{len(objects)} annotations, {len(counts)} categories" in row["shape"]
+    boxes = sum(number for one in objects for number in one["bbox"])
+    assert boxes == pytest.approx(detail["bbox_sum"], abs=0.01)
+    data = json.loads((shared_data / row["path"]).read_text(encoding="utf-8"))
+    assert [one["bbox"] for one in objects] == [a["bbox"] for a in data["annotations"]]
+    assert [one["segmentation"]["polygons"] for one in objects] == [
+        a["segmentation"] for a in data["annotations"]
+    ]
+
+
 @pytest.mark.parametrize("row", _cases({"coco"}, "ok"))
 def test_annotations_are_plain_json(row: dict[str, str], shared_data: Path, tmp_path: Path) -> None:
-    """Detection data sets come later; their annotation file is JSON all the same."""
+    """The annotation file by itself is JSON all the same."""
     data = json.loads((shared_data / row["path"]).read_text(encoding="utf-8"))
     report = lancenb.convert(shared_data / row["path"], tmp_path / "t.lance", field="annotations")
     assert report.rows == len(data["annotations"])

@@ -85,7 +85,8 @@ def _image(schema: pa.Schema, features: Mapping[str, Any], image: str | None, wh
         for n in schema.names
         if isinstance(features.get(n), Mapping) and features[n].get("_type") == "Image"
     ]
-    structs = [f.name for f in schema if is_image_struct(f.type)]
+    others = {n for n, kind in features.items() if isinstance(kind, Mapping) and "_type" in kind}
+    structs = [f.name for f in schema if is_image_struct(f.type) and f.name not in others]
     plain = [f.name for f in schema if _is_bytes(f.type) and f.name.lower() in _IMAGE_ALIASES]
     for candidates in (declared, structs, plain):
         if candidates:

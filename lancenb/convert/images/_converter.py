@@ -17,7 +17,7 @@ from ._open import open_source
 from ._pipeline import default_threads, ordered_map
 from ._rows import RowMaker
 from ._schema import HF_KEY, class_names, image_schema, with_names
-from ._source import Source
+from ._source import Source, check_metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,10 @@ class PngConverter(Converter):
 
     Sources: a folder (class per folder, or flat), one file, a list, a glob pattern, a zip or tar
     archive, Parquet with a column of images, a folder in the layout of a Hub dataset, a folder
-    made by ``save_to_disk``, a ``datasets`` dataset, an Arrow table.
+    made by ``save_to_disk``, a ``datasets`` dataset, an Arrow table. Also what the makers of
+    CIFAR (Python batches or binary), MNIST and its kin (idx) and COCO publish, packed or not:
+    bare pixels become PNG files of the same pixels, annotations a column ``objects`` (see
+    :mod:`lancenb.convert.coco`).
 
     The bytes are stored as they are: CMYK, 16-bit, palette, float and EXIF orientation survive.
     Columns: ``image`` (binary), ``label`` (int64, where there are labels), ``width``, ``height``
@@ -62,6 +65,8 @@ class PngConverter(Converter):
         max_pixels: pictures with more pixels are refused as decompression bombs.
         limits: what an archive may unpack to.
         threads: threads that read, check and hash ahead of the writer.
+        annotations: file of annotations in COCO's form for a folder or zip file of pictures;
+            ``False`` takes the pictures of a folder without the annotations in it.
 
     >>> import tempfile, pathlib
     >>> from PIL import Image
@@ -91,6 +96,7 @@ class PngConverter(Converter):
         max_pixels: int = DEFAULT_MAX_PIXELS,
         limits: Limits | None = None,
         threads: int | None = None,
+        annotations: str | os.PathLike[str] | bool | None = None,
     ):
         check_verify(verify)
         if on_error not in ON_ERROR:
@@ -122,6 +128,7 @@ class PngConverter(Converter):
         self.sha256 = sha256
         self.max_pixels = max_pixels
         self.limits = limits
+        self.annotations = annotations
         self.threads = threads or default_threads()
 
     def plan(self, source: Any, *, existing: Existing | None = None) -> Plan:
@@ -135,8 +142,9 @@ class PngConverter(Converter):
             UnsafeInput: an archive that would escape its folder or unpack to an absurd size.
         """
         opened = open_source(
-            source, label=self.label, image=self.image, split=self.split, limits=self.limits
-        )
+            source, label=self.label, image=self.image, split=self.split, limits=self.limits,
+            annotations=self.annotations,
+        )  # fmt: skip
         try:
             return self._plan(opened, existing)
         except BaseException:
@@ -146,6 +154,9 @@ class PngConverter(Converter):
 
     def _plan(self, source: Source, existing: Existing | None) -> Plan:
         table = existing.schema if existing is not None and existing.mode == "append" else None
+        if source.faults and self.on_error == "raise":
+            raise source.faults[0][1].raised(source.faults[0][0])
+        check_metadata(source, table)
         names, translate = self._names(source, table)
         has = (lambda name, _default: table.get_field_index(name) >= 0) if table else _keep
         schema = image_schema(
@@ -165,7 +176,7 @@ class PngConverter(Converter):
             stop=self.on_error == "raise" or source.single,
             title=source.title,
         )
-        skipped = list(source.skipped)
+        skipped = [*source.skipped, *((item, fault.reason) for item, fault in source.faults)]
         plan = Plan(
             self.kind,
             schema,
@@ -173,6 +184,7 @@ class PngConverter(Converter):
             skipped=skipped,
             total_rows=source.rows,
             total_bytes=source.nbytes,
+            metadata={**source.metadata, **({} if table is not None else source.origin)} or None,
             properties={"source": source.where, "format": source.form, "options": self._options()},
             # Small column buffers stay in the processor's cache; larger ones cost time and memory.
             write_options={"data_cache_bytes": len(schema) << 19},
@@ -189,7 +201,7 @@ class PngConverter(Converter):
         old = class_names(table) if table is not None else None
         if not source.labelled:
             return (old if table is not None else self.classes), None
-        if source.names is None:  # bare ids
+        if source.names is None or (source.guessed and (old or self.classes)):  # bare ids
             return (old or self.classes), list(range(len(old or self.classes or ()))) or None
         if table is not None and old is None and table.get_field_index("label") >= 0:
             raise SchemaMismatch(
@@ -205,6 +217,7 @@ class PngConverter(Converter):
             "label": label,
             "classes": self.classes,
             "image": self.image,
+            "annotations": None if self.annotations is None else str(self.annotations),
             "split": self.split,
             "verify": self.verify,
             "reencode": self.reencode,
@@ -221,6 +234,12 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     rows = 0
     first: tuple[str, Refusal] | None = None
+    for item, refusal in source.prepare(tracker) if source.prepare is not None else ():
+        if maker.stop:
+            raise refusal.raised(item)
+        skipped.append((item, refusal.reason))
+    if source.watch is not None:
+        source.watch(tracker.token)
     work = ordered_map(lambda read: maker.make(read()), source.chunks(), threads)
     try:
         for made in work:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lancenb.convert._datasets import DatasetRows
 from lancenb.convert._folder import hidden, walk
-from lancenb.errors import CorruptInput, EmptyInput, SourceNotFound, UnsupportedFormat
+from lancenb.errors import CorruptInput, EmptyInput, SourceNotFound
 
 from ._layout import SPLIT_ORDER, SPLITS
 from ._listing import natural_key
@@ -18,6 +19,8 @@ from ._tables import Part, table_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from lancenb.progress import CancelToken
 
 PARQUET = (".parquet", ".pq")
 _SHARD = re.compile(r"^(.+?)-\d{4,}-of-\d{4,}")
@@ -74,9 +77,8 @@ def parquet_source(
                 f"{path} is not a readable Parquet file: {text}", hint="fetch the file again"
             ) from None
         nbytes = sum(g.total_byte_size for g in groups)
-        parts.append(
-            Part(path, splits[name], schema, meta.num_rows, _parquet_batches(path), nbytes)
-        )
+        batches, root = _parquet_batches(path), os.path.abspath(base)
+        parts.append(Part(path, splits[name], schema, meta.num_rows, batches, nbytes, root=root))
     features = features_of(parts[0].schema) or card_features(base)
     return table_source("parquet", where, parts, features, image=image, label=label)
 
@@ -138,27 +140,6 @@ def card_features(folder: str) -> dict[str, Any]:
     return out
 
 
-def saved_dataset(path: str) -> Any | None:
-    """Open a folder made by ``save_to_disk``; ``None`` if it is no such folder."""
-    names = ("dataset_dict.json", "state.json")
-    if not any(os.path.isfile(os.path.join(path, n)) for n in names):
-        return None
-    from datasets import load_from_disk
-
-    try:
-        return load_from_disk(path)
-    except Exception as error:
-        text = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CorruptInput(
-            f"{path} is not a readable saved dataset: {text}", hint="save it again"
-        ) from None
-
-
-def is_dataset(source: Any) -> bool:
-    """Whether an object comes from the ``datasets`` library."""
-    return type(source).__module__.partition(".")[0] == "datasets"
-
-
 def dataset_source(
     source: Any, where: str, *, image: str | None, label: Any, split: str | None
 ) -> Source:
@@ -174,42 +155,25 @@ def dataset_source(
     else:
         name = str(source.split) if getattr(source, "split", None) is not None else None
         named = pick_split([(name, source)], [name], split, where)
-    parts = [_dataset_part(d, where if s is None else f"{where} [{s}]", s) for s, d in named]
-    features = named[0][1].features.to_dict()
-    return table_source("dataset", where, parts, features, image=image, label=label)
+    every = [
+        (name, DatasetRows(dataset, where if name is None else f"{where} [{name}]"))
+        for name, dataset in named
+    ]
+    parts = [_dataset_part(rows, name) for name, rows in every]
+    features = every[0][1].features.to_dict()
+    made = table_source("dataset", where, parts, features, image=image, label=label)
+
+    def watch(cancel: CancelToken | None) -> None:
+        for _, rows in every:
+            rows.cancel = cancel
+
+    made.watch = watch
+    return made
 
 
-def _dataset_part(dataset: Any, where: str, split: str | None) -> Part:
-    if dataset.features is None:
-        raise UnsupportedFormat(
-            f"{where} does not say which columns it has",
-            hint="give its features: load_dataset(..., features=...) or dataset.cast(features)",
-        )
-    schema = dataset.features.arrow_schema
-    if not hasattr(dataset, "data"):
-        return Part(where, split, schema, None, _iterable_batches(dataset), once=True)
-    rows = len(dataset)
-    total = dataset.data.num_rows
-    nbytes = dataset.data.nbytes * rows // max(total, 1)
-    return Part(where, split, schema, rows, _dataset_batches(dataset), nbytes or 1)
+def _dataset_part(rows: DatasetRows, split: str | None) -> Part:
+    def batches(columns: Sequence[str], count: int) -> Iterator[pa.RecordBatch]:
+        # the first column is that of the pictures, whose missing files are refused row by row
+        return rows.batches(columns, count, leave=columns[:1])
 
-
-def _iterable_batches(dataset: Any) -> Any:
-    def batches(_columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        for table in dataset.with_format("arrow").iter(batch_size=rows):
-            yield from table.to_batches()
-
-    return batches
-
-
-def _dataset_batches(dataset: Any) -> Any:
-    def batches(columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        if getattr(dataset, "_indices", None) is None:
-            yield from dataset.data.table.select(list(columns)).to_batches(max_chunksize=rows)
-            return
-        # Through the indices: the table behind still has all rows in their old order.
-        chosen = dataset.select_columns(list(columns)).with_format("arrow")
-        for table in chosen.iter(batch_size=rows):
-            yield from table.combine_chunks().to_batches()
-
-    return batches
+    return Part(rows.where, split, rows.schema, rows.rows, batches, rows.nbytes, rows.streams)

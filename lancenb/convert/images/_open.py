@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lancenb.convert._datasets import is_datasets, saved_dataset
 from lancenb.convert._folder import path_list, walk
-from lancenb.errors import EmptyInput, SourceNotFound, UnsupportedFormat
+from lancenb.convert._layouts import file_layout, folder_layout
+from lancenb.convert._peek import tar_format, zip_format
+from lancenb.errors import EmptyInput, InvalidArgument, SourceNotFound, UnsupportedFormat
 
+from ._cifar import cifar_source
 from ._files import LabelOption, archive_source, file_source
 from ._hub import (
     PARQUET,
     dataset_source,
-    is_dataset,
     parquet_files,
     parquet_source,
-    saved_dataset,
 )
 from ._listing import has_image_suffix, natural_key
+from ._mnist import idx_source
 from ._schema import features_of
 from ._source import Source
 from ._tables import Part, table_source
@@ -31,28 +35,69 @@ _ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 
 
 def open_source(
-    source: Any, *, label: LabelOption, image: str | None, split: str | None, limits: Limits | None
+    source: Any,
+    *,
+    label: LabelOption,
+    image: str | None,
+    split: str | None,
+    limits: Limits | None,
+    annotations: str | os.PathLike[str] | bool | None = None,
 ) -> Source:
     """Open anything that holds pictures.
 
     Raises:
+        InvalidArgument: annotations for what is neither a folder nor an archive of pictures.
         SourceNotFound: there is nothing at that path.
         UnsupportedFormat: an object or a table without pictures.
     """
+    known = None
     if hasattr(source, "path") and hasattr(source, "lineage"):
-        source = source.path
-    if is_dataset(source):
+        known, source = source.lineage.get("dataset"), source.path
+    named = None if isinstance(annotations, bool) else annotations
+    if named is not None and not isinstance(source, (str, os.PathLike)):
+        raise InvalidArgument(
+            "annotations= belong to a folder or zip file of pictures",
+            hint="convert(FOLDER_OF_PICTURES, target, annotations=FILE)",
+        )
+    if is_datasets(source):
         return dataset_source(source, "the dataset", image=image, label=label, split=split)
     if isinstance(source, (str, os.PathLike)):
-        return _open_path(os.fspath(source), label, image, split, limits)
+        path = os.fspath(source)
+        layout = "coco" if named is not None else _layout(path)
+        if layout == "json" or (layout == "coco" and annotations is not False):
+            from lancenb.convert.coco._source import coco_source
+
+            pictures = path if layout == "coco" else None
+            notes = path if layout == "json" else named
+            return coco_source(pictures, notes, label=label, split=split, limits=limits)
+        if layout == "idx":
+            return idx_source(path, known, label=label, split=split, limits=limits)
+        if layout == "cifar":
+            return cifar_source(path, label=label, split=split, limits=limits)
+        return _open_path(path, label, image, split, limits)
     if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
         paths = path_list(source)
         if paths and all(p.lower().endswith(PARQUET) for p in paths):
             return _open_parquet(paths, f"the list of {len(paths):,} files", label, image, split)
         return file_source(paths, label=label, split=split)
-    if isinstance(source, Mapping) and source and all(is_dataset(d) for d in source.values()):
-        return dataset_source(source, "the dataset", image=image, label=label, split=split)
     return _open_arrow(source, label, image)
+
+
+def _layout(path: str) -> str | None:
+    """Name the layout of a data set's makers that a path is in, if any."""
+    place = Path(path)
+    if place.is_dir():
+        return folder_layout(place)
+    if not place.is_file():
+        return None
+    head = _head(path)
+    if place.suffix.lower() == ".json":
+        return "json"
+    if head.startswith(_ARCHIVES) or head[257:262] == b"ustar":
+        found = zip_format(place) if head.startswith(b"PK") else tar_format(place)
+        if found == "cifar":
+            return found
+    return file_layout(place)
 
 
 def _open_path(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lancenb.convert._datasets import DATASET_KEY
 from lancenb.errors import CorruptInput, EmptyInput, InvalidArgument, SchemaMismatch
 
 from ._columns import Columns, choose_columns
@@ -32,6 +34,8 @@ class Part:
             again unless ``once``.
         nbytes: size of its pictures, when known.
         once: it is a stream that can be read only once.
+        root: folder in which files that cells only name must lie; ``None`` for anywhere. A file
+            from elsewhere has no say in what else of this machine is read.
     """
 
     where: str
@@ -41,6 +45,7 @@ class Part:
     batches: Callable[[Sequence[str], int], Iterator[pa.RecordBatch]]
     nbytes: int | None = None
     once: bool = False
+    root: str | None = None
 
 
 def table_source(
@@ -103,8 +108,20 @@ def table_source(
         features=described,
         rows=None if None in counts else sum(c or 0 for c in counts),
         nbytes=None if None in sizes else sum(s or 0 for s in sizes),
+        origin=_origin(columns, features),
         close=close,
     )
+
+
+def _origin(columns: Columns, features: Mapping[str, Any]) -> dict[str, str]:
+    """Return what it takes to give the table back as the data set it was."""
+    if not features:
+        return {}
+    stored = {columns.image: "image", **dict(columns.extras)}
+    if columns.label is not None:
+        stored[columns.label] = "label"
+    known = {name: stored[name] for name in features if name in stored}
+    return {DATASET_KEY: json.dumps({"columns": known, "features": dict(features)})}
 
 
 def rows_per_batch(rows: int, nbytes: int) -> int:
@@ -193,7 +210,8 @@ def _to_chunk(
 ) -> Chunk:
     import pyarrow as pa
 
-    images, paths, refused = _images(batch.column(batch.schema.get_field_index(columns.image)))
+    pictures = batch.column(batch.schema.get_field_index(columns.image))
+    images, paths, refused = _images(pictures, part.root)
     labels = None
     if columns.label is not None:
         labels = batch.column(batch.schema.get_field_index(columns.label))
@@ -215,7 +233,7 @@ def _to_chunk(
     return Chunk(images, titles, labels, extras, refused, paths)
 
 
-def _images(column: Any) -> tuple[pa.Array, list[str | None], dict[int, Refusal]]:
+def _images(column: Any, root: str | None) -> tuple[pa.Array, list[str | None], dict[int, Refusal]]:
     """Return bytes, paths and refusals; rows that have only a path are read from that file."""
     import pyarrow as pa
 
@@ -236,8 +254,12 @@ def _images(column: Any) -> tuple[pa.Array, list[str | None], dict[int, Refusal]
                 if not path:
                     refused[i] = Refusal("no image in this row", EmptyInput)
                     continue
+                place = path if root is None else os.path.normpath(os.path.join(root, path))
+                if root is not None and not place.startswith(os.path.join(root, "")):
+                    refused[i] = Refusal(f"names a file elsewhere, {path}, which is not read")
+                    continue
                 try:
-                    with open(path, "rb") as file:
+                    with open(place, "rb") as file:
                         values[i] = file.read()
                 except OSError as error:
                     refused[i] = Refusal(f"{path} cannot be read: {error.strerror}")

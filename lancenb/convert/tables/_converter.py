@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lancenb.convert._base import Converter, ConvertReport, Existing, Plan
+from lancenb.convert._datasets import saved_dataset
+from lancenb.convert._idx import holds_idx, idx_table
 from lancenb.convert.archive import Archive, Limits, open_archive
 from lancenb.convert.text import TextConverter
 from lancenb.convert.text._plan import family_plan
@@ -16,7 +18,10 @@ from lancenb.errors import InvalidArgument
 
 from ._bundle import FilesFamily, choose_members, is_archive, member_pieces
 from ._files import TableFamily
-from ._memory import MemoryFamily
+from ._memory import SPLIT, MemoryFamily
+
+if TYPE_CHECKING:
+    from lancenb.progress import Tracker
 
 SUFFIXES = frozenset(("parquet", "pq", "arrow", "feather", "ipc", "arrow_file", "stream"))
 
@@ -36,7 +41,8 @@ class ParquetConverter(Converter):
       are refused. (Parquet needs random access: such members above 64 MB pass through a
       temporary file without a name.)
     * **In memory**: ``pyarrow`` Table, RecordBatch or RecordBatchReader, pandas or polars
-      DataFrame, ``datasets`` Dataset (features are kept, selections and shuffles respected).
+      DataFrame, ``datasets`` Dataset or IterableDataset (features are kept, selections and
+      shuffles respected) or a dictionary of splits (one table with a column ``split``).
 
     Types that Lance cannot store are changed as :mod:`lancenb.convert._arrow` says, or refused.
 
@@ -84,7 +90,9 @@ class ParquetConverter(Converter):
 
     def plan(self, source: Any, *, existing: Existing | None = None) -> Plan:
         """Look at the source and say what would be written; see :meth:`Converter.plan`."""
+        splits: Any = {}
         if hasattr(source, "path") and hasattr(source, "lineage"):
+            splits = source.lineage.get("splits")
             source = source.path
         target = existing.schema if existing is not None and existing.mode == "append" else None
         if isinstance(source, (list, tuple)) and len(source) == 1:
@@ -93,11 +101,16 @@ class ParquetConverter(Converter):
             path = Path(source)
             if path.is_file() and path.stat().st_size and is_archive(path):
                 return self._plan_archive(path, existing, target)
-            if (path / "state.json").is_file():
-                return self._plan_memory(_saved_dataset(path), target)
+            saved = saved_dataset(path)
+            if saved is not None:
+                return self._plan_memory(saved, target, str(path))
+            if path.is_file() and holds_idx(path):
+                return self._plan_memory(idx_table(path, self._limits), target, str(path))
         elif not isinstance(source, (list, tuple)):
             return self._plan_memory(source, target)
         pieces, skipped = find_pieces(source, SUFFIXES.__contains__, limits=self._limits)
+        if isinstance(splits, Mapping) and len(splits) > 1:
+            _name_splits(pieces, Path(str(source)), splits)
         return self._plan_files(pieces, skipped, target)
 
     def _plan_files(
@@ -118,8 +131,9 @@ class ParquetConverter(Converter):
             on_close=on_close,
         )
 
-    def _plan_memory(self, source: Any, target: Any) -> Plan:
+    def _plan_memory(self, source: Any, target: Any, name: str = "") -> Plan:
         family = MemoryFamily(source, target)
+        family.name = name or family.name
         plan = family_plan(
             family,
             [Piece(family.name, "", "", 0)],
@@ -128,6 +142,13 @@ class ParquetConverter(Converter):
             options={},
             total_rows=family.rows,
         )
+        write = plan.batches
+
+        def batches(tracker: Tracker) -> Iterator[Any]:
+            family.watch(tracker.token)
+            return write(tracker)
+
+        plan.batches = batches
         plan.properties = {"source": family.name}
         plan.total_bytes = None
         return plan
@@ -158,16 +179,10 @@ class ParquetConverter(Converter):
         return self._text.plan_pieces(pieces, left_out, existing, archive.close)
 
 
-def _saved_dataset(path: Path) -> Any:
-    from datasets import load_from_disk
-
-    from lancenb.errors import CorruptInput
-
-    try:
-        return load_from_disk(str(path))
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else repr(error)
-        raise CorruptInput(
-            f"{path} is no complete dataset: {reason}",
-            hint="write it again with save_to_disk",
-        ) from None
+def _name_splits(pieces: list[Piece], folder: Path, splits: Mapping[str, Any]) -> None:
+    """Note the split of files that lie in a folder for each split."""
+    for piece in pieces:
+        path = Path(piece.path)
+        below = path.relative_to(folder).parts if path.is_relative_to(folder) else ()
+        if len(below) > 1 and below[0] in splits:
+            piece.partitions.setdefault(SPLIT, below[0])

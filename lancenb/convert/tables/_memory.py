@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from lancenb.convert._datasets import DatasetRows, is_datasets, split_rows
 from lancenb.convert.text._sources import Piece
-from lancenb.errors import InvalidArgument, LancenbError, TypeConflict, UnsupportedFormat
+from lancenb.errors import InvalidArgument, LancenbError, SchemaMismatch, TypeConflict
 
 from ._union import to_table_types
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lancenb.progress import CancelToken
+
 _ROWS = 1 << 16
+SPLIT = "split"
 
 
 class MemoryFamily:
@@ -21,7 +25,8 @@ class MemoryFamily:
 
     Args:
         source: ``pyarrow`` Table, RecordBatch or RecordBatchReader; a pandas or polars DataFrame;
-            a ``datasets`` Dataset or IterableDataset (its features stay in the schema metadata
+            a ``datasets`` Dataset or IterableDataset, or a dictionary of splits, which become
+            one table with a column ``split`` (features stay in the schema metadata
             ``huggingface``; selections and shuffles are respected).
         target: schema of the table that is appended to.
     """
@@ -31,6 +36,7 @@ class MemoryFamily:
     def __init__(self, source: Any, target: pa.Schema | None = None):
         self.skipped: list[tuple[str, str]] = []
         self.rows: int | None = None
+        self._parts: list[DatasetRows] = []
         self.name = f"the {type(source).__module__.split('.')[0]} {type(source).__name__}"
         self._piece = Piece(self.name, "", "", 0)
         self._own, self._source = self._look(source)
@@ -51,7 +57,7 @@ class MemoryFamily:
             return source.schema, lambda: iter(source.to_batches(_ROWS))
         if isinstance(source, pa.RecordBatchReader):
             return source.schema, lambda: source
-        if module == "datasets":
+        if is_datasets(source):
             return self._look_at_dataset(source)
         raise InvalidArgument(
             f"{self.name} is no table",
@@ -70,29 +76,36 @@ class MemoryFamily:
             ) from None
 
     def _look_at_dataset(self, source: Any) -> tuple[pa.Schema, Any]:
-        if isinstance(source, dict):
-            splits = ", ".join(map(repr, source))
-            raise UnsupportedFormat(
-                f"this dataset is a dictionary of splits ({splits}), which is more than one table",
-                hint="convert one split at a time: convert(dataset['train'], ...)",
-            )
-        self.rows = source.num_rows if hasattr(source, "num_rows") else None
-        arrow = source.with_format("arrow")
-        features = source.features
-        if features is None:
-            first = next(iter(arrow.iter(batch_size=1000)), None)
-            if first is None:
-                raise UnsupportedFormat("this dataset has neither rows nor features")
-            schema = first.schema
-        else:
-            schema = features.arrow_schema
+        import pyarrow as pa
+
+        parts = split_rows(source, self.name)
+        self._parts = [part for _, part in parts]
+        first = parts[0][1]
+        for _, part in parts[1:]:
+            if not part.schema.equals(first.schema):
+                raise SchemaMismatch(
+                    f"{part.where} has other columns than {first.where}",
+                    hint="convert one split at a time: convert(dataset['train'], ...)",
+                )
+        counts = [part.rows for _, part in parts]
+        self.rows = None if None in counts else sum(count or 0 for count in counts)
+        schema = first.schema
+        if len(parts) == 1 or SPLIT in schema.names:
+            return schema, lambda: (b for _, part in parts for b in part.batches())
+        schema = _with_split(schema)
 
         def batches() -> Iterator[pa.RecordBatch]:
-            # Iterating respects selections and shuffles, which the table beneath does not know.
-            for table in arrow.iter(batch_size=10_000):
-                yield from table.cast(schema).to_batches()
+            for name, part in parts:
+                for batch in part.batches():
+                    splits = pa.repeat(pa.scalar(name, pa.string()), batch.num_rows)
+                    yield pa.RecordBatch.from_arrays([*batch.columns, splits], schema=schema)
 
         return schema, batches
+
+    def watch(self, cancel: CancelToken | None) -> None:
+        """Let streams that block be left when ``cancel`` is set."""
+        for part in self._parts:
+            part.cancel = cancel
 
     def batches(self) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
         """Yield batches of :attr:`schema` and the bytes of each."""
@@ -110,3 +123,13 @@ class MemoryFamily:
                 f"{self.name} does not keep to its schema: {str(error).splitlines()[0]}",
                 hint="cast it to one schema first",
             ) from None
+
+
+def _with_split(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with a column for the split, of which the features know, too."""
+    import pyarrow as pa
+    from datasets import Features, Value
+
+    features = Features.from_arrow_schema(schema)
+    made = schema.append(pa.field(SPLIT, pa.string()))
+    return made.with_metadata(Features({**features, SPLIT: Value("string")}).arrow_schema.metadata)

@@ -222,8 +222,9 @@ def test_datasets_keep_features_and_selections(tmp_path: Path) -> None:
     assert _table(stream, tmp_path).column("t").to_pylist() == ["b", "d", "f"]
     chosen.save_to_disk(str(tmp_path / "saved"))
     assert _table(tmp_path / "saved", tmp_path).column("t").to_pylist() == chosen["t"][:]
-    with pytest.raises(UnsupportedFormat, match="splits \\('train', 'test'\\)"):
-        _table(DatasetDict(train=whole, test=whole), tmp_path)
+    both = _table(DatasetDict(train=whole, test=chosen), tmp_path)
+    assert both["split"].to_pylist() == ["train"] * 6 + ["test"] * 4
+    assert both["t"].to_pylist() == [*whole["t"], *chosen["t"]]
 
 
 def test_a_reader_that_breaks_its_schema_is_a_typed_error(tmp_path: Path) -> None:
