@@ -21,14 +21,47 @@ _WORDS = (
 )
 
 
-def in_shell_words(text: str) -> str:
+_DOWNLOAD = (
+    (r"clear the cache: kind='(\w+)'", r"lancenb cache clear --kind \1"),
+    (r"\bregistry\.check\('(\w+)', folder\)", r"lancenb download \1 --verify --to FOLDER"),
+    (r"\bdownload\('([^']+)'\)", r"lancenb download \1"),
+    (r"\bconvert\(folder\)", "lancenb convert FOLDER NAME"),
+    (r"mode='repo'", "hf:dataset:ID without --split and --limit"),
+    (r"mode='arrow'", "a dataset by its name"),
+    (r"\boffline=True", "--offline"),
+    (r"\(offline=False, ", "(without --offline, "),
+    (r"\boffline=False", "leaving out --offline"),
+    (r"\bhub_engine='(\w+)'", r"--engine \1"),
+    (r"\bhub_engine=", "--engine "),
+    (r"\bpass token= instead", "set HF_TOKEN instead"),
+    (r"\btoken=(?!=)", "HF_TOKEN"),
+    (r"\bsha256=False", "(in Python) sha256=False"),
+    (r"\b(split|revision|to|cache|allow|ignore|limit|sha256)='([^']*)'", r"--\1 \2"),
+    (r"\b(limit)=(\d+)", r"--\1 \2"),
+    (r"(?<!\) )\b(split|revision|to|cache|allow|ignore|limit|sha256)=(?![=\w])", r"--\1"),
+)
+_CACHE = (
+    (r"\bverify\(repair=True\)", "lancenb cache verify --repair"),
+    (r"\bclear\('(\w+)'\)", r"lancenb cache clear --kind \1"),
+    (r"\bclear\(leftovers=True\)", "lancenb cache clear --leftovers"),
+    (r"\bclear\('(\w+)', name='([^']+)', revision='([^']+)'\)",
+     r"lancenb cache clear --kind \1 --name \2 --revision \3"),
+)  # fmt: skip
+_OF_COMMAND = {"download": _DOWNLOAD, "cache": _CACHE}
+
+
+def in_shell_words(text: str, command: str = "") -> str:
     """Replace calls and arguments of Python by the commands and options that do the same.
+
+    Args:
+        text: a message or hint.
+        command: the command that it is an answer of; some words are those of one only.
 
     >>> in_shell_words('use mode="overwrite" for a next version')
     'use --mode overwrite for a next version'
     >>> in_shell_words("undo: dm.rollback('people', 9)")
     'undo: lancenb rollback people 9'
     """
-    for pattern, words in _WORDS:
+    for pattern, words in (*_OF_COMMAND.get(command, ()), *_WORDS):
         text = re.sub(pattern, words, text)
     return text

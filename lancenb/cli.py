@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from . import __version__, _cli_cache, _cli_download
 from . import errors as e
 from ._cli_words import in_shell_words
 from .errors import InvalidArgument, LancenbError, NotFound
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LancenbError as error:
         if args.debug:
             raise
-        print(f"error: {in_shell_words(str(error))}", file=sys.stderr)
+        print(f"error: {in_shell_words(str(error), args.command)}", file=sys.stderr)
         return 2 if isinstance(error, _USAGE_ERRORS) else 1
     except Exception as error:
         if args.debug:
@@ -82,16 +82,6 @@ def _convert(args: argparse.Namespace) -> None:
         print(f"  skipped {item}: {reason}")
     if len(report.skipped) > 20:
         print(f"  and {len(report.skipped) - 20:,} more")
-
-
-def _download(args: argparse.Namespace) -> None:
-    from .download import download
-
-    found = download(
-        args.spec, to=args.to, split=args.split, limit=args.limit, revision=args.revision,
-        sha256=args.sha256, cache=args.cache, offline=args.offline, progress=sys.stderr.isatty(),
-    )  # fmt: skip
-    print(found)
 
 
 def _delete(args: argparse.Namespace) -> None:
@@ -221,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
             epilog=example if "\n" in example else f"example:\n  lancenb {name} {example}",
             formatter_class=plain, parents=[parent],
         )  # fmt: skip
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, command=name)
         for flag, settings in words:
             command.add_argument(*flag.split("|"), **settings)
         return command
@@ -239,15 +229,10 @@ def _parser() -> argparse.ArgumentParser:
     demo = add("demo", "walk the whole road once: data, weights, training, versions, rollback",
                _demo, example=EXAMPLES, parent=debug)  # fmt: skip
     add_arguments(demo)
-    add("download", "bring a model or dataset to this machine", _download,
-        ("spec", {"help": "hf:dataset:ID, hf:model:ID, https://..., cifar10, synthetic, ..."}),
-        ("--to", {"metavar": "PATH", "help": "put it here (default: only in the cache)"}),
-        ("--split", {"help": "split of a dataset"}), limit,
-        ("--revision", {"help": "branch, tag or commit of a repository"}),
-        ("--sha256", {"metavar": "HEX", "help": "expected digest of an address"}),
-        ("--cache", {"metavar": "FOLDER", "help": "cache root (or LANCENB_CACHE)"}),
-        ("--offline", {**flag, "help": "use the cache only"}),
-        example="synthetic --split train --limit 500", parent=debug)  # fmt: skip
+    add("download", "bring models and datasets to this machine", _cli_download.run,
+        *_cli_download.words(limit), example=_cli_download.EXAMPLE, parent=debug)  # fmt: skip
+    add("cache", "list, check or clear what downloads keep on this machine", _cli_cache.run,
+        *_cli_cache.words(), example=_cli_cache.EXAMPLE, parent=debug)  # fmt: skip
     add("convert", "convert files to an artefact of the store, or to a table at a path", _convert,
         ("source", {"nargs": "+", "help": "file, folder, pattern or archive"}),
         ("name", {"help": "name in the catalogue, or a path such as ./flowers.lance"}),

@@ -3,71 +3,50 @@
 >>> from lancenb.download import registry
 >>> registry.info("cifar10").classes[:2]
 ('airplane', 'automobile')
+>>> registry.info("uoft-cs/CIFAR-10") is registry.info("cifar10")
+True
 >>> "synthetic" in registry.list()
 True
+
+Packages add their own by an entry point of the group ``lancenb.datasets`` that leads to a
+:class:`DatasetEntry`, several of them, or a function without arguments that returns either.
 """
 
 from __future__ import annotations
 
 import builtins
+import os
 import re
 import threading
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..errors import AlreadyExists, InvalidArgument, SourceNotFound
+from ..progress import CancelToken, ProgressCallback, Tracker
+from ._check import check_files, digest_of
 from ._entries import BUILT_IN
+from ._entry import CheckReport, CheckRequest, DatasetEntry, OfficialFile
 
+__all__ = [
+    "CheckReport",
+    "CheckRequest",
+    "DatasetEntry",
+    "OfficialFile",
+    "add",
+    "check",
+    "digest_of",
+    "find",
+    "info",
+    "list",
+]
 
-@dataclass(frozen=True)
-class DatasetEntry:
-    """One known data set.
-
-    Attributes:
-        name: short name, as used in ``download(name)``.
-        kind: ``images``, ``text`` or ``table``.
-        source: ``hub``, ``synthetic``, ``spec`` (any spec of ``download``) or ``guided`` (cannot
-            be fetched automatically).
-        target: Hub id, name of the synthetic set, or the spec.
-        config: configuration on the Hub.
-        classes: class names in label order.
-        splits: rows per split.
-        nbytes: bytes to download, about; 0 when nothing is.
-        licence: note on the licence; read it before you publish anything.
-        mean: per channel, pixels between 0 and 1.
-        std: per channel.
-        size: height and width in pixels when all images agree.
-        columns: source column -> column in the image table.
-        homepage: where to read more.
-        guide: for ``guided``: what to get where, and why by hand.
-    """
-
-    name: str
-    kind: str
-    source: str
-    target: str
-    config: str | None = None
-    classes: tuple[str, ...] = ()
-    splits: dict[str, int] = field(default_factory=dict)
-    nbytes: int = 0
-    licence: str = ""
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    size: tuple[int, int] | None = None
-    columns: dict[str, str] = field(default_factory=dict)
-    homepage: str = ""
-    guide: str = ""
-
-    def __str__(self) -> str:
-        rows = ", ".join(f"{count:,} {split}" for split, count in self.splits.items())
-        size = f", about {self.nbytes / 1e6:,.0f} MB" if self.nbytes else ""
-        classes = f", {len(self.classes)} classes" if self.classes else ""
-        return f"{self.name}: {self.kind}{classes} ({rows}{size})"
-
-
-_SOURCES = ("hub", "synthetic", "spec", "guided")
-_lock = threading.Lock()
+GROUP = "lancenb.datasets"
+_SOURCES = ("hub", "official", "synthetic", "spec", "guided")
+_lock = threading.RLock()
 _entries: dict[str, DatasetEntry] = {}
+_plugins_loaded = False
 
 
 def _key(name: str) -> str:
@@ -75,10 +54,13 @@ def _key(name: str) -> str:
 
 
 def add(entry: DatasetEntry, *, replace: bool = False) -> DatasetEntry:
-    """Make a data set known by its name in this process.
+    """Make a data set known by its name and aliases in this process.
+
+    The Hub id of an entry leads to it too, unless an earlier one has the same.
 
     Raises:
-        AlreadyExists: the name is taken and ``replace`` is False.
+        AlreadyExists: the name is taken and ``replace`` is False, or another data set has the
+            name or an alias.
         InvalidArgument: the entry contradicts itself.
 
     >>> mine = DatasetEntry("mine", "images", "hub", "me/mine", splits={"train": 10})
@@ -93,24 +75,41 @@ def add(entry: DatasetEntry, *, replace: bool = False) -> DatasetEntry:
         )
     if len(entry.mean) != len(entry.std):
         raise InvalidArgument(f"{entry.name}: mean and std have different lengths")
+    if entry.source == "official" and not any(file.url for file in entry.files):
+        raise InvalidArgument(
+            f"{entry.name}: source='official' without files", hint="give files=(OfficialFile(...),)"
+        )
+    own = _key(entry.name)
+    keys = [own, *map(_key, entry.aliases)]
     with _lock:
-        if _key(entry.name) in _entries and not replace:
-            raise AlreadyExists(
-                f"the dataset {entry.name!r} is known already",
-                hint="replace=True, or another name",
-            )
-        _entries[_key(entry.name)] = entry
+        for key in keys:
+            other = _entries.get(key)
+            if other is not None and not (replace and _key(other.name) == own):
+                raise AlreadyExists(
+                    f"the dataset {other.name!r} is known already",
+                    hint="replace=True, or another name",
+                )
+        for key in [key for key, old in _entries.items() if _key(old.name) == own]:
+            del _entries[key]
+        _entries.update(dict.fromkeys(keys, entry))
+        if entry.source == "hub":
+            _entries.setdefault(_key(entry.target), entry)
     return entry
 
 
 def list() -> builtins.list[str]:
     """Return the names of all known data sets."""
-    return sorted(entry.name for entry in _entries.values())
+    _load_plugins()
+    return sorted({entry.name for entry in _entries.values()})
 
 
 def find(name: str) -> DatasetEntry | None:
     """Return the entry of that name (``CIFAR-10`` is ``cifar10``), None when there is none."""
-    return _entries.get(_key(name))
+    found = _entries.get(_key(name))
+    if found is None:
+        _load_plugins()
+        found = _entries.get(_key(name))
+    return found
 
 
 def info(name: str) -> DatasetEntry:
@@ -127,9 +126,81 @@ def info(name: str) -> DatasetEntry:
     return entry
 
 
-def _load(facts: dict[str, Any]) -> None:
-    add(DatasetEntry(**facts))
+def check(
+    name: str,
+    path: str | os.PathLike[str],
+    *,
+    classes: int | None = None,
+    counts: Mapping[str, int] | None = None,
+    hashes: bool = True,
+    progress: ProgressCallback | bool | None = None,
+    cancel: CancelToken | None = None,
+) -> CheckReport:
+    """Look whether a folder, or an archive, is a whole copy of a known data set.
+
+    Nothing is changed and nothing fetched. Archives are hashed; folders are counted, and their
+    files hashed where their makers' copies have published hashes.
+
+    Args:
+        name: known name.
+        path: folder or file.
+        classes: number of classes to expect instead (of a subset of yours); the counts are then
+            those in ``counts``, and without them only that no class is empty.
+        counts: rows per split to expect instead; only these splits are looked for.
+        hashes: False goes by sizes only, for large archives.
+        progress: callable for progress events, or True for a text bar.
+        cancel: stops the work within a second.
+
+    Returns:
+        What was found, what is missing, what to do; ``ok`` says whether it is whole.
+
+    Raises:
+        SourceNotFound: no such name, or nothing at ``path``.
+
+    >>> import tempfile
+    >>> check("mnist", tempfile.mkdtemp()).ok
+    False
+    """
+    entry = info(name)
+    place = Path(path).expanduser()
+    if not place.exists():
+        raise SourceNotFound(f"there is nothing at {place}", hint="check the path")
+    tracker = Tracker(progress, cancel)
+    tracker.enter("verify", str(place))
+    request = CheckRequest(entry, place, classes, counts, hashes, tracker)
+    (entry.check or check_files)(request)
+    if not request.found and not request.missing:
+        request.missing.append(f"nothing in {place} belongs to {entry.name}")
+    tracker.enter("done", str(place))
+    return request.report()
 
 
-for _facts in BUILT_IN:
-    _load(_facts)
+def _load_plugins() -> None:
+    """Ask installed packages for their data sets, once; a broken one is named and left out."""
+    global _plugins_loaded
+    with _lock:
+        if _plugins_loaded:
+            return
+        _plugins_loaded = True
+        from importlib.metadata import entry_points
+
+        for point in entry_points(group=GROUP):
+            try:
+                for entry in _offered(point.load()):
+                    add(entry)
+            except Exception as error:
+                warnings.warn(f"the datasets of {point.value} are left out: {error}", stacklevel=3)
+
+
+def _offered(found: Any) -> Iterable[DatasetEntry]:
+    if callable(found) and not isinstance(found, DatasetEntry):
+        found = found()
+    entries = [found] if isinstance(found, DatasetEntry) else [*found]
+    strange = next((e for e in entries if not isinstance(e, DatasetEntry)), None)
+    if strange is not None:
+        raise InvalidArgument(f"{strange!r:.60} is no DatasetEntry")
+    return entries
+
+
+for _entry in BUILT_IN:
+    add(_entry)
