@@ -143,6 +143,11 @@ class Tracker:
         self.total_bytes = total_bytes
         self.phase = "read"
 
+    @property
+    def token(self) -> CancelToken | None:
+        """The token that is checked, for work that has to be left while it blocks."""
+        return self._cancel
+
     def advance(self, rows: int = 0, nbytes: int = 0, message: str = "") -> None:
         """Add work done; raises :class:`~lancenb.errors.Cancelled` when a stop was asked for."""
         if self._cancel is not None:
@@ -180,12 +185,19 @@ class Tracker:
 def _text_bar() -> ProgressCallback:
     from tqdm.auto import tqdm
 
-    bar: Any = tqdm(unit=" rows", leave=True)
+    bar: Any = tqdm(leave=True, unit="B", unit_scale=True)
 
     def show(event: Progress) -> None:
-        bar.total = event.total_rows
+        if event.rows or event.total_rows:
+            done, total, bar.unit, bar.unit_scale = event.rows, event.total_rows, " rows", False
+        else:
+            done, total, bar.unit, bar.unit_scale = event.bytes, event.total_bytes, "B", True
+        if total != bar.total:
+            began = bar.start_t
+            bar.reset(total)
+            bar.start_t = began
         bar.set_description(event.phase, refresh=False)
-        bar.n = event.rows
+        bar.n = done
         bar.refresh()
         if event.phase == "done":
             bar.close()

@@ -1,7 +1,8 @@
 """Late-bound doors from lower rooms to higher ones.
 
 An :class:`~lancenb.catalog.Artifact` can show itself, yet the catalogue must not know the widgets.
-The names below are looked up only when somebody asks for a picture.
+The store, in turn, must not know downloads, yet opens tables on the Hub. The names below are
+looked up only when somebody asks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 _DOORS = {
     "preview": ("lancenb.widgets", "preview"),
+    "hub_table": ("lancenb.download.lance_repo", "open_lance"),
 }
 
 

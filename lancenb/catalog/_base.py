@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from lancenb.errors import ArtifactNotFound, InvalidArgument, NotFound
+from lancenb.errors import ArtifactNotFound, InvalidArgument, NotFound, StoreNotWritable
 
 from ._edges import check_text
 from ._entry import READY, Entry
@@ -105,6 +105,11 @@ class CatalogBase:
             yield entry
             return
         self.store.require_writable()
+        if entry.uri.startswith("hf://"):
+            raise StoreNotWritable(
+                f"{entry.name!r} is a table on the Hub, which is only read here",
+                hint="lancenb.download(its address, to=...) makes a copy that can change",
+            )
         with writing(self.store, entry.id, self.actor):
             # A delete marks the entry first and looks for leases second: one of us sees the other.
             fresh = self.registry.read().entries.get(entry.id)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from html import escape
 from typing import TYPE_CHECKING
 
-from . import _html
+from .. import _html
 
 if TYPE_CHECKING:
     from .lineage import Lineage

@@ -10,7 +10,7 @@ from typing import Any
 
 from lancenb.store import redact_facts
 
-from . import _html
+from .. import _html
 
 _FILES_SHOWN = 10
 _ORIGINS_SHOWN = 10
@@ -78,10 +78,15 @@ class Origin:
     def sources(self) -> list[str]:
         """Return the sources as lines of text."""
         lines = self.labels if self.addresses else []
+        listed = self.download.get("files")
+        downloaded = [item for item in listed if isinstance(item, dict)] if listed else []
+        # where a download lay on somebody's disk says less than its name at the source
+        names = {item["sha256"]: item.get("name") for item in downloaded if item.get("sha256")}
         for file in self.files[:_FILES_SHOWN]:
+            name = str(names.get(file.sha256) or file.path)
             facts = [_html.size(file.size)] if file.size is not None else []
             facts += [f"sha256 {file.sha256}"] if file.sha256 else []
-            lines.append(f"{file.path} ({', '.join(facts)})" if facts else file.path)
+            lines.append(f"{name} ({', '.join(facts)})" if facts else name)
         more = len(self.files) - _FILES_SHOWN
         return [*lines, f"and {more:,} more files"] if more > 0 else lines
 
@@ -135,7 +140,7 @@ def html_table(origins: list[Origin]) -> str:
     if not origins:
         return ""
     rows = [
-        (origin.title(), "; ".join(origin.sources()), "; ".join(origin.facts()))
+        (origin.title(), _html.lines(origin.sources()), _html.lines(origin.facts()))
         for origin in reversed(origins[-_ORIGINS_SHOWN:])
     ]
     more = len(origins) - _ORIGINS_SHOWN

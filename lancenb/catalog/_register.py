@@ -40,7 +40,9 @@ class Registering(Slots):
         Args:
             name: the artefact.
             uri: a table below the root (relative or full path) or anywhere else (full path or
-                URI); tables elsewhere are never erased by :meth:`delete`.
+                URI); tables elsewhere are never erased by :meth:`delete`. A table on the Hub
+                (``hf://datasets/owner/name/x.lance``) stays at the commit it has now, and is
+                only read.
             kind: ``"weights"``, ``"images"``, ``"text"``, ``"table"``; as noted in the table by
                 the converter when ``None``.
             description: free text.
@@ -80,6 +82,9 @@ class Registering(Slots):
         location = self._location(uri)
         made = Entry(id=ulid(), name=name, uri=location)
         dataset = open_table(self._uri(made), self.store)
+        if location.startswith("hf://"):
+            location = _pinned(location, dataset)
+            made = replace(made, uri=location)
         if given["kind"] is None:
             given["kind"] = table_kind(dataset)
         made = replace(
@@ -127,6 +132,8 @@ class Registering(Slots):
         text = str(getattr(uri, "uri", uri))
         if not text.strip():
             raise InvalidArgument("the address of the table is empty")
+        if text.startswith("hf://"):
+            return text
         full = self.store.resolve(text)
         if self.store.is_local and "://" not in text:
             from pathlib import Path
@@ -214,3 +221,10 @@ class Registering(Slots):
         if found is None or found.state != READY:
             raise NotFound(f"{entry.name!r} was deleted a moment ago")
         return found
+
+
+def _pinned(address: str, dataset: Any) -> str:
+    """Return the address of a table on the Hub with the commit it was opened at."""
+    from lancenb.download.lance_repo import parse_table
+
+    return parse_table(address).pinned(dataset._storage_options["hf_revision"])

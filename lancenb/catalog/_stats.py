@@ -32,7 +32,12 @@ def plain_columns(schema: pa.Schema) -> list[str]:
 
 
 def file_sizes(store: Store, uri: str) -> dict[str, int]:
-    """Return the sizes of all files of a table by path below it, sidecars added to their file."""
+    """Return the sizes of all files of a table by path below it, sidecars added to their file.
+
+    None are known of a table on the Hub, which takes no room here.
+    """
+    if uri.startswith("hf://"):
+        return {}
     holder = store_of(store, uri)
     top = uri.rstrip("/").removeprefix(holder.uri.rstrip("/")).strip("/")
     sizes: dict[str, int] = defaultdict(int)

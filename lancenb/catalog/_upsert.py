@@ -23,11 +23,11 @@ from lancenb.errors import (
     SchemaMismatch,
 )
 
+from .._html import count
 from ._base import MESSAGE_KEY, CatalogBase
 from ._debris import remove_data_files, remove_deletion_files
 from ._edges import check_text
 from ._entry import Entry
-from ._html import count
 from ._names import a_kind, check_name, did_you_mean
 from ._stats import blob_columns
 from .filters import column, to_sql

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from lancenb import _hooks
 from lancenb.errors import LancenbError
 
-from . import _html
+from .. import _html
 from ._stats import head_bytes
 
 if TYPE_CHECKING:
@@ -151,6 +151,12 @@ class Artifact:
     def load_weights(self, into: Any = None, **options: Any) -> Any:
         """Load stored weights; see :meth:`DataManager.load_weights`."""
         return self._manager.load_weights(self.name, into, **options)
+
+    def to_datasets(self, **options: Any) -> Any:
+        """Return the rows to ``datasets``; see :func:`lancenb.convert.to_datasets`."""
+        from lancenb.convert import to_datasets
+
+        return to_datasets(self, **options)
 
     def preview(self, **options: Any) -> Any:
         """Return a picture of the content for notebooks."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from lancenb.errors import InvalidArgument
 
-from . import _html
+from .. import _html
 from ._rowhash import scan_hashes
 from ._stats import plain_columns
 from .filters import column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from . import _html
+from .. import _html
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import InvalidArgument, LancenbError
 
-from . import _html
+from .. import _html
 from ._base import CatalogBase
 from ._find import Finding
 from ._make import Making

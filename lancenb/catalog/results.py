@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from . import _html
+from .. import _html
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,7 @@ def test_downloads_tell_endpoint_repository_and_commit(tmp_path: Path):
     dm.convert(Download(path, (file,), lineage, False, "dataset"), "got")
     graph = dm.lineage("got")
     assert graph.origins[0].download["commit"] == lineage["commit"]
+    assert graph.origins[0].sources()[-1].startswith("train.csv (")  # not its place in a cache
     for shown in (repr(graph), graph._repr_html_(), json.dumps(graph.to_dict())):
         assert "hunter2" not in shown
         for fact in ("https://hub.example", "ada/points", lineage["commit"], digest):

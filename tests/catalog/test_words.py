@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from lancenb.catalog import DataManager, _html
+from lancenb import _html
+from lancenb.catalog import DataManager
 from lancenb.catalog.results import Optimized, Upsert
 from lancenb.errors import (
     ColumnNotFound,

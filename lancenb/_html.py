@@ -80,6 +80,12 @@ def chips(words: Iterable[str]) -> Raw:
     return Raw("".join(f'<span style="{style}">{escape(word)}</span>' for word in words))
 
 
+def lines(words: Iterable[str]) -> Raw:
+    """Return texts below each other, each broken where it is too long for its cell."""
+    style = "overflow-wrap:break-word"
+    return Raw("".join(f'<div style="{style}">{escape(word)}</div>' for word in words))
+
+
 def text(value: Any) -> str:
     """Return ``value`` as escaped HTML."""
     if isinstance(value, Raw):
