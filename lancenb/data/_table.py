@@ -31,6 +31,8 @@ class PinnedTable:
         dataset = self._open(source, version)
         self.uri: str = str(dataset.uri)
         self.version: int = int(dataset.version)
+        if self.uri.startswith("hf://"):  # the commit is in the options, the address has only main
+            self.store, self.options = None, dict(dataset._storage_options or {})
         self._dataset: Any = dataset
         self._pid: int | None = os.getpid()
 

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ..progress import CancelToken
+from ._beside import made_beside
 from ._files import disk_errors
 from ._parquet import hashed_files
 from .cache import Cache
 from .result import Download, DownloadedFile
 
 _META = "about.json"
+#: Names of what is being made, in the folder that is locked meanwhile.
+WORK, NEW = ".work", ".new-"
 
 
 def keep(
@@ -41,7 +44,12 @@ def keep(
         fresh = made is None
         if made is None:
             note.unlink(missing_ok=True)
-            lineage = build(path)
+            _sweep(home)
+            try:
+                lineage = build(path)
+            except BaseException:
+                _sweep(home)
+                raise
             files = hashed_files(path)
             lineage["files"] = [
                 {"name": item.name, "size": item.size, "sha256": item.sha256}
@@ -53,11 +61,33 @@ def keep(
             waiting.write_text(json.dumps(made), "utf-8")
             os.replace(waiting, note)
         if to is not None:
-            target = to.absolute()
-            shutil.copytree(path, target, dirs_exist_ok=True)
-            path = target
+            path = place(path, to.absolute())
     files = tuple(DownloadedFile(path / n, n, size, digest) for n, size, digest in made["files"])
     return Download(path, files, made["lineage"], not fresh, "dataset")
+
+
+def place(folder: Path, target: Path) -> Path:
+    """Copy a folder's files to ``target``, each complete or absent; return ``target``.
+
+    A target that does not exist yet appears when all are there.
+    """
+    with made_beside(target) as fresh:
+        shutil.copytree(folder, fresh, dirs_exist_ok=True)
+        if not target.exists():
+            os.replace(fresh, target)
+            return target
+        for file in sorted(path for path in fresh.rglob("*") if path.is_file()):
+            final = target / file.relative_to(fresh)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(file, final)
+    return target
+
+
+def _sweep(home: Path) -> None:
+    """Remove what a killed or failed run left; the caller holds the lock."""
+    for item in home.glob(".*"):
+        if item.name == WORK or item.name.startswith(NEW):
+            shutil.rmtree(item, ignore_errors=True)
 
 
 def kept(cache: Cache, kind: str, key: str, folder: str) -> bool:

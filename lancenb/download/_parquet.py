@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -104,14 +105,24 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def hashed_files(folder: Path) -> tuple[DownloadedFile, ...]:
-    """List a folder's files with their hashes."""
+    """List a folder's files with their hashes.
+
+    Links into a Hub cache were hashed when they came: the blob's name is its hash.
+    """
     return tuple(
         DownloadedFile(
             path,
             path.relative_to(folder).as_posix(),
             path.stat().st_size,
-            hash_file(path).hexdigest(),
+            _digest(path),
         )
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     )
+
+
+def _digest(path: Path) -> str:
+    target = path.resolve()
+    if target.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", target.name):
+        return target.name
+    return hash_file(path).hexdigest()

@@ -1,161 +1,228 @@
-"""The rows of a data set as undecoded Arrow tables, through ``datasets`` or straight from Parquet.
-
-Whole Parquet files are read by pyarrow without its read-ahead: ``datasets`` (and pyarrow's
-default) would hold a whole shard in memory.
-"""
+"""The rows of one split as undecoded Arrow tables, from files that come when they are needed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
-from pathlib import Path
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SourceNotFound
-from ._endpoint import endpoint
+from ..errors import CorruptInput, LancenbError
+from ..progress import CancelToken
+from ._embed import embed
+from ._layout import Layout, is_archive
+from ._pull import pulled, undisturbed
+from ._rows_parquet import parquet_file, parquet_rows
+from .features import declared_features
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH = 256
+_STARTS = (1 << 20, 8 << 20, 64 << 20)
+# Formats whose first rows can be told from the first bytes of a file.
+_BY_LINE = ("csv", "json", "text")
+_SEQUENTIAL = (*_BY_LINE, "arrow", "webdataset")
 
 
-class Stream:
-    """One split of a data set.
+class SplitRows:
+    """The rows of one split, or its first ones.
 
     Args:
-        name: Hub id or local folder.
-        config: configuration, None for the default one.
-        split: split, None for ``train`` or the only one.
-        commit: commit on the Hub, None for local folders.
-        token: access token.
+        layout: the data set.
+        split: one of its splits.
+        limit: rows, ``None`` for all.
+        cancel: stops it within a second, also inside of ``datasets``.
 
     Attributes:
-        split: the split chosen.
-        files: its files if all are Parquet: local paths, or paths in the repository; else empty.
+        schema: of all tables, with the features under ``huggingface``; images and sounds are
+            structs of bytes and path.
     """
 
     def __init__(
-        self, name: str, config: str | None, split: str | None, commit: str | None,
-        token: str | None,
-    ):  # fmt: skip
-        import datasets
-        import datasets.config
+        self, layout: Layout, split: str, limit: int | None, cancel: CancelToken | None = None
+    ):
+        self._layout, self._split, self._limit = layout, split, limit
+        self._files, self._cancel = layout.files, cancel
+        self._names = layout.splits[split]
+        self._declared: Any = None
+        tables = self._taken(self._raw())
+        first = next(tables, None)
+        self._tables = chain([] if first is None else [first], tables)
+        self.schema = self._decide(None if first is None else first.schema)
 
-        address = endpoint()
-        if commit is not None and address != datasets.config.HF_ENDPOINT:
-            datasets.config.HF_ENDPOINT = address  # read at import only; honour the environment
-        options = {} if commit is None else {"revision": commit, "token": token}
-        self.builder: Any = datasets.load_dataset_builder(name, config, **options)
-        found = self.builder.config.data_files or {}
-        splits = [str(item) for item in found]
-        self.split = split or ("train" if "train" in splits or not splits else splits[0])
-        if self.split not in splits:
-            raise SourceNotFound(
-                f"{name} has no split {self.split!r}", hint=f"it has: {', '.join(splits)}"
-            )
-        self.files: list[str] = []
-        paths = [str(path) for path in found[self.split]]
-        parquet = type(self.builder).__module__.endswith("packaged_modules.parquet.parquet")
-        if parquet and all(p.endswith(".parquet") for p in paths):
-            prefix = f"hf://datasets/{name}@{commit}/"
-            self.files = [path.removeprefix(prefix) for path in paths]
+    def __iter__(self) -> Iterator[pa.Table]:
+        for table in self._tables:
+            yield self._fit(table)
 
-    def tables(
-        self, limit: int | None, local: list[Path] | None
-    ) -> tuple[pa.Schema, Iterator[pa.Table]]:
-        """Return the schema (features under ``huggingface``) and the first ``limit`` rows.
+    def _raw(self) -> Iterator[pa.Table]:
+        """Choose the way that moves the fewest bytes."""
+        layout, files = self._layout, self._files
+        if layout.format == "parquet" and not any(map(is_archive, self._names)):
+            return self._parquet()
+        if layout.of_single_files:
+            files.bring(layout.needed_first(self._split))
+            if self._limit is None:
+                files.bring(self._names)
+            return self._streamed(None)
+        if layout.format == "lance" and layout.tables(self._split):
+            return self._lance()
+        if self._limit is not None and layout.format in _SEQUENTIAL and self._by_line():
+            return self._starts()
+        files.bring(self._names)
+        return self._streamed(None)
 
-        Args:
-            limit: rows, None for all.
-            local: the Parquet files on this disk, None to stream through ``datasets``.
-        """
-        if local is not None:
-            return self._from_parquet(limit, local)
-        stream: Any = self.builder.as_streaming_dataset(self.split)
-        if limit is not None:
-            stream = stream.take(limit)
-        batches: Iterator[Any] = iter(stream.with_format("arrow").iter(batch_size=_BATCH))
-        first = next(batches, None)
-        schema = self._schema(first.schema if first is not None else None, stream.features)
+    def _parquet(self) -> Iterator[pa.Table]:
+        left = self._limit
+        for name in self._names:
+            if left is None:
+                self._files.bring([name])
+            with parquet_file(self._files.open(name)) as file:
+                rows = file.metadata.num_rows
+                if left is None or left < rows:
+                    yield from self._checked(parquet_rows(file, left))
+            if left is not None and left >= rows > 0:  # all of it: verified, and in few requests
+                self._files.bring([name])
+                with parquet_file(self._files.open(name)) as file:
+                    yield from self._checked(parquet_rows(file))
+            if left is not None:
+                left -= min(left, rows)
+                if left == 0:
+                    return
 
-        def tables() -> Iterator[pa.Table]:
-            table = first
-            while table is not None:
-                yield _whole(table.select(schema.names), schema)
-                table = next(batches, None)
+    def _lance(self) -> Iterator[pa.Table]:
+        import pyarrow as pa
 
-        return schema, tables()
+        left = self._limit
+        for root in self._layout.tables(self._split):
+            table = self._files.table(root, left is None)
+            self._declared = self._declared or declared_features(table.schema)
+            batches = table.scanner(
+                limit=left, batch_size=_BATCH, blob_handling="all_binary"
+            ).to_batches()
+            for batch in pulled(lambda batches=batches: iter(batches), self._cancel):
+                yield pa.Table.from_batches([batch], table.schema)
+                left = None if left is None else left - len(batch)
+            if left == 0:
+                return
 
-    def _schema(self, found: pa.Schema | None, features: Any = None) -> pa.Schema:
+    def _by_line(self) -> bool:
+        return getattr(self._layout.builder.config, "sample_by", "line") == "line"
+
+    def _starts(self) -> Iterator[pa.Table]:
+        """Read file by file, of each only as much of its beginning as the rows need."""
+        left = self._limit or 0
+        for name in self._names:
+            for table in self._file_rows(name, left):
+                yield table.slice(0, left)
+                left -= min(left, len(table))
+                if left == 0:
+                    return
+
+    def _file_rows(self, name: str, rows: int) -> Iterator[pa.Table]:
+        """Return a file's first rows, at least so many if it has them."""
+        lines = self._layout.format in _BY_LINE
+        for nbytes in () if is_archive(name) else _STARTS:
+            if self._files.bring_start(name, nbytes, lines):
+                break
+            found = self._beginning(name, rows)
+            # one row more than needed: the last one before a cut may be half a row
+            if sum(len(table) for table in found) > rows:
+                return iter(found)
+        self._files.bring([name])
+        return self._streamed([name])
+
+    def _beginning(self, name: str, rows: int) -> list[pa.Table]:
+        """Return the rows of a file's beginning, little more than ``rows``."""
+        found: list[pa.Table] = []
+        try:
+            for table in self._streamed([name]):
+                found.append(table)
+                rows -= len(table)
+                if rows < 0:
+                    break
+        except LancenbError:
+            raise
+        except Exception:  # noqa: S110
+            # whatever a reader says at a cut: the whole file would tell the real trouble
+            pass
+        return found
+
+    def _streamed(self, names: list[str] | None) -> Iterator[pa.Table]:
+        """Let ``datasets`` read files that are in the folder."""
+
+        def begin() -> Iterator[pa.Table]:
+            stream = self._layout.stream(self._split, names)
+            self._declared = stream.features or self._declared
+            size = _BATCH if self._limit is None else min(_BATCH, self._limit + 1)
+            with undisturbed():
+                if self._layout.of_single_files and self._limit is not None:
+                    stream = stream.take(self._limit)
+                return iter(stream.with_format("arrow").iter(batch_size=size))
+
+        return pulled(begin, self._cancel)
+
+    def _checked(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        for table in tables:
+            if self._cancel is not None:
+                self._cancel.check()
+            yield table
+
+    def _taken(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        left = self._limit
+        for table in tables:
+            if left is not None:
+                table = table.slice(0, left)
+                left -= len(table)
+            yield table
+            if left == 0:
+                return
+
+    def _decide(self, found: pa.Schema | None) -> pa.Schema:
+        """Return the schema: as the card declares it, else as the first rows have it."""
         from datasets import Features
 
-        features = features or self.builder.info.features
+        features = self._layout.features or self._declared
         if features is None:
+            if found is None and self._layout.format == "parquet" and self._names:
+                with parquet_file(self._files.open(self._names[0])) as file:
+                    found = file.schema_arrow
             features = Features.from_arrow_schema(found) if found is not None else Features({})
         return features.arrow_schema
 
-    def _from_parquet(
-        self, limit: int | None, paths: list[Path]
-    ) -> tuple[pa.Schema, Iterator[pa.Table]]:
+    def _fit(self, table: pa.Table) -> pa.Table:
+        """Bring a table to the schema, with the bytes of files that it only names."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
+        from datasets.table import table_cast
 
-        schema = self._schema(pq.read_schema(paths[0]) if paths else None)
-
-        def tables() -> Iterator[pa.Table]:
-            left = limit
-            for path in paths:
-                with pq.ParquetFile(path, pre_buffer=False) as file:
-                    for batch in file.iter_batches(batch_size=_BATCH):
-                        if left is not None:
-                            batch = batch.slice(0, left)
-                            left -= len(batch)
-                        table = pa.Table.from_batches([batch])
-                        yield _whole(table.select(schema.names), schema)
-                        if left == 0:
-                            return
-
-        return schema, tables()
+        more = [name for name in table.column_names if name not in self.schema.names]
+        if more:
+            raise CorruptInput(
+                f"{self._layout.name} changes its columns on the way: {more[0]!r} is not in its "
+                f"first rows ({', '.join(self.schema.names)})",
+                hint="mode='repo' takes the files; lancenb.convert unites their columns",
+            )
+        for field in self.schema:
+            if field.name not in table.column_names:
+                table = table.append_column(field.name, pa.nulls(len(table), field.type))
+        table = table_cast(table.select(self.schema.names), self.schema)
+        root = self._files.root.as_posix()
+        return embed(table, root, lambda names: self._files.bring(names), self._layout.name)
 
 
-def self_describing(paths: list[Path]) -> bool:
+def self_describing(paths: list[Any]) -> bool:
     """Whether these Parquet files carry their features and the bytes of their images.
 
     Then they can be used as they are.
     """
-    import pyarrow.parquet as pq
+    import pyarrow as pa
+
+    from ._embed import named_files
 
     for path in paths:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
+        with parquet_file(path) as file:
             if b"huggingface" not in (file.schema_arrow.metadata or {}):
                 return False
-            for batch in islice(file.iter_batches(batch_size=1), 1):
-                if any(_only_named(column) for column in batch.columns):
+            for batch in islice(file.iter_batches(1, use_threads=False), 1):
+                if named_files(pa.Table.from_batches([batch])):
                     return False
     return True
-
-
-def _only_named(column: Any) -> bool:
-    """Whether a column of ``struct<bytes, path>`` has a path where it should have bytes."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    kind = column.type
-    if not pa.types.is_struct(kind):
-        return False
-    if kind.get_field_index("bytes") < 0 or kind.get_field_index("path") < 0:
-        return False
-    missing = pc.is_null(pc.struct_field(column, "bytes"))  # type: ignore[attr-defined]
-    named = pc.is_valid(pc.struct_field(column, "path"))  # type: ignore[attr-defined]
-    return bool(pc.any(pc.and_(missing, named)).as_py())  # type: ignore[attr-defined]
-
-
-def _whole(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Cast to the schema and put the bytes of files that are only named into the table."""
-    from datasets.table import embed_table_storage, table_cast
-
-    table = table_cast(table, schema)
-    if any(_only_named(column) for column in table.columns):
-        return embed_table_storage(table)
-    return table

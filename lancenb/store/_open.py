@@ -6,6 +6,7 @@ import difflib
 import os
 from typing import TYPE_CHECKING, Any
 
+from lancenb import _hooks
 from lancenb.errors import InvalidArgument, NotFound, TagNotFound, VersionNotFound
 
 from ._lance import lance_module
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import lance
 
     from ._store import Store
+
+HUB = "hf://"
 
 
 def open_table(
@@ -28,8 +31,9 @@ def open_table(
     Nothing is created by looking: a missing table leaves no folder behind.
 
     Args:
-        uri: address of the table: a local path, ``s3://bucket/x.lance``, or, with ``store``, a
-            path below that store.
+        uri: address of the table: a local path, ``s3://bucket/x.lance``, with ``store`` a path
+            below that store, or ``hf://datasets/owner/name/x.lance``: a table on the Hub, pinned
+            to the commit its branch has now, that can only be read.
         store: the store that holds it (credentials); made from ``uri`` when it is not given.
         version: a version number (1 is the first), a tag, or ``None`` for the newest.
 
@@ -49,8 +53,11 @@ def open_table(
     >>> open_table(f"{folder}/t.lance").count_rows()
     2
     """
-    address, store = _owner(os.fspath(uri), store)
-    _check_version(address, version)
+    address = os.fspath(uri)
+    if address.startswith(HUB):
+        return _hooks.call("hub_table", address, version=version)
+    address, store = _owner(address, store)
+    check_version(address, version)
     options = None
     if store.is_local:
         _check_local(address)
@@ -62,7 +69,7 @@ def open_table(
         try:
             return lance.dataset(address, version=version, storage_options=options)
         except ValueError as error:
-            raise _explain(lance, address, options, version, error) from error
+            raise explain(lance, address, options, version, error) from error
 
 
 def _owner(address: str, store: Store | None) -> tuple[str, Store]:
@@ -81,7 +88,8 @@ def _owner(address: str, store: Store | None) -> tuple[str, Store]:
     return address, store.at(address)
 
 
-def _check_version(address: str, version: int | str | None) -> None:
+def check_version(address: str, version: int | str | None) -> None:
+    """Raise unless ``version`` can be one: a positive number, a tag or ``None``."""
     if isinstance(version, bool) or not (version is None or isinstance(version, (int, str))):
         raise InvalidArgument(
             f"version {version!r} is neither a number nor a tag", hint="version=3 or version='best'"
@@ -128,7 +136,7 @@ def _neighbours(address: str) -> str:
     return f"{redact(folder)} holds {number}"
 
 
-def _explain(
+def explain(
     lance: Any, address: str, options: dict[str, str] | None, version: Any, error: ValueError
 ) -> Exception:
     """Name the versions or tags that exist, when the table itself can be opened."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,31 +12,8 @@ from lancenb.download import DatasetDownloader, download, registry
 from lancenb.download.registry import DatasetEntry
 from lancenb.errors import AlreadyExists, InvalidArgument, Offline, SourceNotFound
 from lancenb.progress import Progress
-from tests.hub import HubStub
-
-
-def picture(seed: int) -> bytes:
-    from PIL import Image
-
-    pixels = np.random.default_rng(seed).integers(0, 255, (24, 24, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def shard(start: int, stop: int, group: int = 50) -> bytes:
-    import datasets
-
-    features = datasets.Features(
-        {"img": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
-    )
-    cells = [{"bytes": picture(i), "path": None} for i in range(start, stop)]
-    table = pa.table(
-        {"img": cells, "label": [i % 2 for i in range(start, stop)]}, features.arrow_schema
-    )
-    sink = io.BytesIO()
-    pq.write_table(table, sink, row_group_size=group)
-    return sink.getvalue()
+from lancenb.testing import HubStub
+from tests.download.arrow_data import picture, read, shard
 
 
 @pytest.fixture
@@ -52,12 +27,6 @@ def pets(hub: HubStub) -> HubStub:
         }
     )
     return hub
-
-
-def read(folder: Path) -> pa.Table:
-    parts = sorted(folder.iterdir())
-    assert all(part.suffix == ".parquet" for part in parts)
-    return pa.concat_tables([pq.read_table(part) for part in parts])
 
 
 def test_w4_split_and_limit_are_honoured_at_the_source(pets: HubStub) -> None:
