@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         sniff,
     )
     from .data import LanceTorchDataset
-    from .download import DatasetDownloader, ModelDownloader, download
+    from .download import DatasetDownloader, ModelDownloader, download, plan
     from .store import Store
     from .train import ImageClassifier, evaluate, fit
     from .widgets import preview
@@ -50,6 +50,7 @@ _ROOMS = {
     "TextConverter": "convert",
     "evaluate": "train",
     "fit": "train",
+    "plan": "download",
     "preview": "widgets",
     "sniff": "convert",
 }
@@ -77,6 +78,7 @@ __all__ = [
     "errors",
     "evaluate",
     "fit",
+    "plan",
     "preview",
     "sniff",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     from PIL import Image
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LANCENB_CACHE", str(tmp_path / "cache"))
     for label, colour in (("cat", (200, 120, 40)), ("dog", (40, 90, 200))):
         folder = tmp_path / "photos" / label
         folder.mkdir(parents=True)
@@ -72,6 +74,41 @@ def test_readme_commands_are_one_line_each():
     second = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
     assert first in lines
     assert second in lines
+
+
+def test_readme_shell_commands_are_understood():
+    from lancenb.cli import _parser
+
+    lines = "\n".join(blocks("sh")).splitlines()
+    assert lines
+    for line in lines:
+        command, *words = shlex.split(line)
+        assert command == "lancenb"
+        assert hasattr(_parser().parse_args(words), "run"), line
+
+
+def test_readme_code_that_needs_a_network_is_python():
+    for block in blocks("py"):
+        compile(block, "<README>", "exec")
+
+
+def test_readme_specs_are_understood():
+    from lancenb.download import parse, registry
+
+    table = README.partition("| spec | brings |")[2].partition("\n\n")[0]
+    specs = [spec for row in re.findall(r"^\| (`.*?`.*?) \|", table, re.M) for spec in codes(row)]
+    assert len(specs) > 12
+    for spec in specs:
+        if spec in ("...", "./folder", "./file"):
+            continue
+        concrete = spec.replace("ID", "acme/x").replace("REVISION", "v1").replace("...", "a.b/c")
+        if concrete not in registry.list():
+            assert parse(concrete.replace("PATTERN", "*.csv").replace("CONFIG", "en")).name
+
+
+def codes(text: str) -> list[str]:
+    """Return what stands between backticks."""
+    return re.findall(r"`([^`]+)`", text)
 
 
 def test_readme_links_lead_somewhere():

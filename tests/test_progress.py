@@ -113,3 +113,17 @@ def test_hint_is_shown_on_its_own_line():
         "nothing here\n  hint: look there"
     )
     assert str(errors.NotFound("nothing here")) == "nothing here"
+
+
+def test_the_text_bar_counts_bytes_where_there_are_no_rows(capsys: pytest.CaptureFixture[str]):
+    tracker = Tracker(True, total_bytes=4_000_000, per_second=1000)
+    tracker.enter("download")
+    tracker.advance(0, 1_000_000)
+    tracker.enter("done")
+    shown = capsys.readouterr().err
+    assert " 25%" in shown
+    assert "1.00M/4.00M" in shown
+    tracker = Tracker(True, total_rows=8)
+    tracker.advance(2, 500)
+    tracker.enter("done")
+    assert "2/8" in capsys.readouterr().err

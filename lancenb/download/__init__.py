@@ -1,8 +1,9 @@
 """Models and data sets to this machine: verified, resumable, with lineage. Itself callable.
 
 ``lancenb.download(spec)`` takes Hub repositories, addresses, torchvision names, data sets, known
-names and local paths; :class:`ModelDownloader` and :class:`DatasetDownloader` are the front ends
-with a mode. What comes back goes straight into ``lancenb.convert``.
+names and local paths; ``lancenb.plan(spec)`` says beforehand what would come;
+:class:`ModelDownloader` and :class:`DatasetDownloader` are the front ends with a mode. What comes
+back goes straight into ``lancenb.convert``.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ import sys
 from types import ModuleType
 
 from . import errors, registry
+from ._cache_report import CachedRevision, CacheReport, Cleared
 from ._download import download
+from ._probe import Probe
 from .cache import Cache, CacheEntry
 from .downloaders import DatasetDownloader, ModelDownloader
 from .fetch import Fetched, Fetcher
+from .lance_repo import open_lance
+from .plan import DownloadPlan, PlannedFile, PlannedTensor, plan
 from .policy import UrlPolicy
 from .result import Download, DownloadedFile
 from .sources import Source, parse
@@ -23,17 +28,26 @@ from .sources import Source, parse
 __all__ = [
     "Cache",
     "CacheEntry",
+    "CacheReport",
+    "CachedRevision",
+    "Cleared",
     "DatasetDownloader",
     "Download",
+    "DownloadPlan",
     "DownloadedFile",
     "Fetched",
     "Fetcher",
     "ModelDownloader",
+    "PlannedFile",
+    "PlannedTensor",
+    "Probe",
     "Source",
     "UrlPolicy",
     "download",
     "errors",
+    "open_lance",
     "parse",
+    "plan",
     "registry",
 ]
 

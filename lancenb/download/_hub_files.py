@@ -1,121 +1,120 @@
-"""Files of Hub snapshots: large ones by our engine, progress of the client, exact views."""
+"""Hub snapshots on this disk, in the layout that huggingface_hub documents.
+
+``models--owner--name/`` holds ``blobs/<etag>`` (sha256 of LFS files, git hash of others),
+``snapshots/<commit>/<path>`` (links to blobs) and ``refs/<branch>`` (commit).
+"""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from ..progress import Tracker
 from ._files import disk_errors, link_or_copy
-from ._records import Record
-from .errors import DownloadDenied
-from .fetch import Fetcher
+from .cache import Cache
 
 if TYPE_CHECKING:
     from ._snapshot import Snapshot
 
-_LARGE = 4 << 20
+_BLOCK = 1 << 20
 
 
-def seed_large_files(snapshot: Snapshot, record: Record, names: Sequence[str]) -> None:
-    """Fetch large LFS files into ``blobs/<sha256>``; the client then only links them.
+class HubFolder:
+    """Places of one repository in a Hub cache.
 
-    Resumable over a killed process, verified, retried; the token stays on the Hub's origin.
+    Args:
+        cache: whose Hub folder.
+        repo_type: ``model`` or ``dataset``.
+        repo_id: ``owner/name``.
     """
-    from huggingface_hub import get_token
 
-    blobs = snapshot.home / "blobs"
-    token = snapshot.token or get_token()
-    for name in names:
-        promise = record.tree[name]
-        sha256, size = promise.get("sha256"), promise.get("size") or 0
-        if not sha256 or size < _LARGE or (blobs / sha256).is_file():
-            continue
-        url = f"{snapshot.page}/resolve/{record.facts['commit']}/{quote(name)}"
-        with disk_errors(blobs):
-            blobs.mkdir(parents=True, exist_ok=True)
+    def __init__(self, cache: Cache, repo_type: str, repo_id: str):
+        folder = f"{repo_type}s--{repo_id.replace('/', '--')}"
+        self.home = cache.hub / folder
+        self.blobs = self.home / "blobs"
+        self._locks = cache.hub / ".locks" / folder
+
+    def snapshot(self, commit: str) -> Path:
+        """Return the folder of a commit's files."""
+        return self.home / "snapshots" / commit
+
+    def blob(self, promise: dict[str, Any]) -> Path | None:
+        """Return where the content of a file belongs, None when its hash is not known."""
+        etag = promise.get("sha256") or promise.get("oid")
+        return self.blobs / etag if etag else None
+
+    def lock(self, blob: Path) -> Path:
+        """Return the lock that the official client takes for this content, too."""
+        return self._locks / f"{blob.name}.lock"
+
+    def has(self, name: str, commit: str, promise: dict[str, Any]) -> bool:
+        """Whether the file is here, linked or not."""
+        if (self.snapshot(commit) / name).is_file():
+            return True
+        blob = self.blob(promise)
+        return blob is not None and blob.is_file() and blob.stat().st_size == promise.get("size")
+
+    def commit_of(self, ref: str) -> str | None:
+        """Return the commit that a branch or tag led to when it was asked last."""
         try:
-            fetched = Fetcher().fetch(
-                url,
-                blobs,
-                sha256,
-                sha256=sha256,
-                size=size,
-                token=token,
-                lock=snapshot.cache.lock_path("blob", sha256),
-                reuse=lambda blob=blobs / sha256, size=size: _existing(blob, size),
-                tracker=snapshot.tracker,
-                cancel=snapshot.cancel,
-            )
-            if fetched is not None and fetched.final_url:  # hashed on the way
-                record.files[name] = {
-                    "size": size,
-                    "sha256": sha256,
-                    "mtime_ns": fetched.path.stat().st_mtime_ns,
-                }
-        except DownloadDenied:
-            return  # the client asks too and can tell gated from private
-
-
-def _existing(blob: Path, size: int) -> Any:
-    from ._partial import Note
-    from .fetch import Fetched
-
-    if blob.is_file() and blob.stat().st_size == size:
-        return Fetched(blob, blob.name, size, Note(""), "", 0, 0, 0.0)
-    return None
-
-
-def client_progress(tracker: Tracker) -> type:
-    """Return a class that the client takes for its progress bar and that feeds ``tracker``."""
-    lock = threading.Lock()
-    counted = 0
-
-    class Bar:
-        """Counts bytes; the client keeps several bars over the same bytes."""
-
-        def __init__(self, *args: Any, **options: Any):
-            self.n = options.get("initial") or 0
-            self.total = options.get("total")
-            self.unit = options.get("unit", "it")
-            self.format_dict: dict[str, Any] = {}
-
-        def update(self, n: float | None = 1) -> None:
-            nonlocal counted
-            self.n += n or 0
-            if self.unit == "B":
-                with lock:
-                    gained = max(0, int(self.n) - counted)
-                    counted += gained
-                    tracker.advance(0, gained)
-
-        def nothing(self, *args: Any, **options: Any) -> None:
-            """The client also draws; this does not."""
-
-        refresh = close = set_postfix_str = nothing
-        set_description = set_description_str = set_postfix = reset = nothing
-
-        def __enter__(self) -> Bar:
-            return self
-
-        def __exit__(self, *exc: object) -> None:
+            return (self.home / "refs" / ref).read_text("utf-8").strip() or None
+        except (OSError, ValueError):
             return None
 
-    return Bar
+    def remember(self, ref: str, commit: str) -> None:
+        """Note which commit a branch or tag leads to."""
+        path = self.home / "refs" / ref
+        if self.commit_of(ref) == commit:
+            return
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+            fresh.write_text(commit, "utf-8")
+            os.replace(fresh, path)
+
+    def link(self, blob: Path, commit: str, name: str) -> Path:
+        """Make the content appear as a file of the commit (moved where links are not possible)."""
+        path = self.snapshot(commit) / name
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_file() and (path.is_symlink() or not blob.is_file()):
+                return path
+            with suppress(FileNotFoundError):
+                path.unlink()  # a link to content that is gone
+            try:
+                path.symlink_to(os.path.relpath(blob, path.parent))
+            except FileExistsError:
+                pass  # another process was faster
+            except OSError:  # pragma: no cover (Windows without the right to link)
+                os.replace(blob, path)
+        return path
 
 
-def forget(folder: Path, names: Sequence[str]) -> None:
+def git_hash(path: Path) -> str:
+    """Return the SHA-1 under which git stores a file's content.
+
+    Source: git-hash-object(1); the word blob, the size and a zero byte go before the content.
+    """
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def forget(folder: Path, names: Iterable[str]) -> None:
     """Drop files of a snapshot together with the blobs they point to."""
     for name in names:
         path = folder / name
-        blob = path.resolve()
+        blob = path.parent / os.readlink(path) if path.is_symlink() else None
         path.unlink(missing_ok=True)
-        if blob != path and blob.parent.name == "blobs":
+        if blob is not None and blob.parent.name == "blobs":
+            shared = blob.resolve()
             blob.unlink(missing_ok=True)
+            shared.unlink(missing_ok=True)  # xet keeps content that many blobs link to
 
 
 def view(snapshot: Snapshot, folder: Path, names: Sequence[str]) -> Path:

@@ -1,33 +1,37 @@
 """One Hub repository at one revision: resolve, transfer, verify.
 
-The official client lists and links; large files come through our own engine first, because the
-client neither resumes across processes nor checks hashes over HTTP. Every file is hashed once.
+The official client lists; lancenb's engine moves the bytes, because the client neither resumes
+across processes nor checks hashes over HTTP. Every file is hashed once.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
+from functools import cached_property
 from typing import Any, TypeVar
 
 from ..errors import ChecksumMismatch, InvalidArgument, Offline
 from ..progress import CancelToken, Tracker
+from . import _shards
 from ._endpoint import endpoint, preflight
-from ._files import disk_errors
-from ._hub_errors import hub_errors, worth_retrying
-from ._hub_files import client_progress, forget, seed_large_files
-from ._records import Record
+from ._files import disk_errors, need_space
+from ._hub_bodies import bring
+from ._hub_client import ETAG_TIMEOUT
+from ._hub_errors import hub_errors
+from ._hub_files import HubFolder, forget
+from ._insist import insist
+from ._quiet import hide_signatures
+from ._records import Record, from_disk, from_info
 from .cache import Cache
 from .choose import Choice
+from .errors import RevisionNotFound
+from .policy import UrlPolicy
 
 T = TypeVar("T")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_TRIES = 4
-_INFO_TIMEOUT = 6.0
+_PATIENCE = 8.0
 
 
 class Snapshot:
@@ -37,10 +41,13 @@ class Snapshot:
         repo_id: ``owner/name``.
         repo_type: ``"model"`` or ``"dataset"``.
         revision: branch, tag or commit; default ``main``.
+        commit: the commit that this revision led to when it was planned; nothing else is taken.
         token: access token; default: ``HF_TOKEN`` or the login of this user.
         cache: where files go.
         tracker: progress.
         cancel: stops it.
+        policy: which addresses may be asked; the endpoint itself always may.
+        hub_engine: ``auto``, ``range`` or ``official``.
     """
 
     def __init__(
@@ -49,10 +56,13 @@ class Snapshot:
         repo_type: str,
         *,
         revision: str | None,
+        commit: str | None = None,
         token: str | None,
         cache: Cache,
         tracker: Tracker,
         cancel: CancelToken | None,
+        policy: UrlPolicy | None = None,
+        hub_engine: str = "auto",
     ):
         if repo_type not in ("model", "dataset"):
             raise InvalidArgument(f"repo_type={repo_type!r}", hint="model or dataset")
@@ -62,59 +72,69 @@ class Snapshot:
             raise InvalidArgument(
                 f"revision={revision!r} is no name of a revision", hint="branch, tag or commit"
             )
+        hide_signatures()
         self.repo_id, self.repo_type = repo_id, repo_type
         self.revision, self.token = revision, token
+        self.wanted = commit or revision or "main"
         self.cache, self.tracker, self.cancel = cache, tracker, cancel
+        self.policy, self.hub_engine = policy, hub_engine
         self.endpoint = endpoint()
         self.source = f"hf:{repo_type}:{repo_id}"
         kind = "datasets/" if repo_type == "dataset" else ""
         self.page = f"{self.endpoint}/{kind}{repo_id}"
-        folder = f"{repo_type}s--{repo_id.replace('/', '--')}"
-        self.home = cache.hub / folder
+        self.layout = HubFolder(cache, repo_type, repo_id)
+        self.home = self.layout.home
         self.revalidated = True
+        self._choice: Choice | None = None
+
+    @cached_property
+    def api(self) -> Any:
+        """The official client."""
+        from huggingface_hub import HfApi
+
+        return HfApi(endpoint=self.endpoint, token=self.token, library_name="lancenb")
+
+    def known_token(self) -> str | None:
+        """Return the token given, else the one of the environment or the login."""
+        if self.token is not None:
+            return self.token
+        from huggingface_hub import constants, get_token
+
+        return None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
 
     def errors(self) -> AbstractContextManager[None]:
         """Map client errors in a block."""
-        return hub_errors(self.source, self.revision, self.page)
+        return hub_errors(
+            self.source, self.revision, self.page, has_token=self.known_token() is not None
+        )
 
     def local_commit(self) -> str | None:
         """Return the commit that the cache has for the revision."""
-        wanted = self.revision or "main"
-        if _COMMIT.fullmatch(wanted):
-            return wanted
-        try:
-            return (self.home / "refs" / wanted).read_text("utf-8").strip() or None
-        except (OSError, ValueError):
-            return None
+        if _COMMIT.fullmatch(self.wanted):
+            return self.wanted
+        return self.layout.commit_of(self.wanted)
 
     def remember(self, commit: str) -> None:
         """Note in the official layout which commit the asked revision leads to."""
-        wanted = self.revision or "main"
-        if _COMMIT.fullmatch(wanted):
-            return
-        ref = self.home / "refs" / wanted
-        with disk_errors(ref):
-            ref.parent.mkdir(parents=True, exist_ok=True)
-            fresh = ref.with_name(f"{ref.name}.{os.getpid()}.new")
-            fresh.write_text(commit, "utf-8")
-            os.replace(fresh, ref)
+        if not _COMMIT.fullmatch(self.wanted):
+            self.layout.remember(self.wanted, commit)
 
     def resolve(self, *, offline: bool) -> Record:
         """Find the commit and its files, asking the Hub unless that is forbidden or needless."""
         commit = self.local_commit()
         record = Record(self.cache, self.repo_type, self.repo_id, commit) if commit else None
-        pinned = bool(self.revision and _COMMIT.fullmatch(self.revision))
+        pinned = _COMMIT.fullmatch(self.wanted) is not None
         if record and record.tree and (pinned or offline):
             return record
         if offline:
-            if record and commit and (self.home / "snapshots" / commit).is_dir():
-                return self._from_disk(record, commit)
+            if record and commit and self.layout.snapshot(commit).is_dir():
+                return from_disk(record, self.layout.snapshot(commit), commit)
             raise Offline(
                 f"{self.source} is not in the cache and the Hub may not be asked",
                 hint="run it once with a network (offline=False, HF_HUB_OFFLINE unset)",
             )
         try:
-            preflight(self.endpoint, self.source)
+            preflight(self.endpoint, self.source, self.cancel)
             return self._ask()
         except Offline:
             if record is None or not record.tree:
@@ -122,74 +142,69 @@ class Snapshot:
             self.revalidated = False
             return record
 
-    def _from_disk(self, record: Record, commit: str) -> Record:
-        folder = self.home / "snapshots" / commit
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                name = path.relative_to(folder).as_posix()
-                record.tree[name] = {"size": path.stat().st_size}
-        record.facts = {"commit": commit}
-        return record
-
     def _ask(self) -> Record:
-        from huggingface_hub import HfApi
+        try:
+            return self._ask_for(self.wanted)
+        except RevisionNotFound as error:
+            known = self._revisions()
+            if known:
+                error.hint = f"it has: {', '.join(known)}; see {self.page}"
+            raise
 
-        api = HfApi(endpoint=self.endpoint, token=self.token, library_name="lancenb")
+    def _revisions(self) -> list[str]:
+        """Name a few revisions that there are (one request); none if that fails."""
+        try:
+            found = self.api.list_repo_refs(self.repo_id, repo_type=self.repo_type)
+            return [ref.name for ref in (*found.branches, *found.tags)][:8]
+        except Exception:  # this only makes a hint better
+            return []
+
+    def _ask_for(self, revision: str) -> Record:
         with self.errors():
             info: Any = self.retrying(
-                lambda: api.repo_info(
+                lambda: self.api.repo_info(
                     self.repo_id,
                     repo_type=self.repo_type,
-                    revision=self.revision,
+                    revision=revision,
                     files_metadata=True,
-                    timeout=_INFO_TIMEOUT,
-                )
+                    timeout=ETAG_TIMEOUT,
+                ),
+                patience=_PATIENCE,
             )
-        record = Record(self.cache, self.repo_type, self.repo_id, info.sha)
-        for item in info.siblings or []:
-            lfs = item.lfs
-            record.tree[item.rfilename] = {
-                "size": lfs.size if lfs else item.size,
-                "sha256": lfs.sha256 if lfs else None,
-                "oid": item.blob_id,
-            }
-        card = info.card_data.to_dict() if getattr(info, "card_data", None) else {}
-        modified = getattr(info, "last_modified", None)
-        record.facts = {
-            "commit": info.sha,
-            "license": card.get("license"),
-            "gated": bool(getattr(info, "gated", False)),
-            "private": bool(getattr(info, "private", False)),
-            "last_modified": modified.isoformat() if modified else None,
-        }
+        record = from_info(Record(self.cache, self.repo_type, self.repo_id, info.sha), info)
         record.save()
         return record
 
-    def retrying(self, call: Callable[[], T]) -> T:
-        """Call, and call again after resets and overload, which the client does not."""
-        for attempt in range(_TRIES):
-            if self.cancel is not None:
-                self.cancel.check()
-            try:
-                return call()
-            except Exception as error:
-                if attempt == _TRIES - 1 or not worth_retrying(error):
-                    raise
-                response = getattr(error, "response", None)
-                told = response.headers.get("Retry-After", "") if response is not None else ""
-                wait = min(60.0, float(told)) if told.isdigit() else 0.5 * 2**attempt
-                if self.cancel is not None:
-                    self.cancel.wait(wait)
-                else:
-                    time.sleep(wait)
-        raise AssertionError("unreachable")
+    def check_access(self, commit: str, name: str) -> None:
+        """Ask the Hub about one file, so that a refusal gets its proper error."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+        url = hf_hub_url(
+            self.repo_id, name, repo_type=self.repo_type, revision=commit, endpoint=self.endpoint
+        )
+        with self.errors():
+            self.retrying(
+                lambda: get_hf_file_metadata(
+                    url, token=self.token, timeout=ETAG_TIMEOUT, endpoint=self.endpoint
+                )
+            )
+
+    def retrying(self, call: Callable[[], T], *, patience: float = 60.0) -> T:
+        """Call, and call again after resets and overload, which the client does not.
+
+        Args:
+            call: what to do.
+            patience: seconds after which no new attempt begins.
+        """
+        return insist(call, self.cancel, patience)
 
     def fetch(self, record: Record, choice: Choice, *, offline: bool, force: bool) -> bool:
         """Bring the chosen files here, verified; return whether they all were here before."""
-        folder = self.home / "snapshots" / record.facts["commit"]
-        if force and not offline:
-            forget(folder, choice.names)
-        missing = [name for name in choice.names if not (folder / name).is_file()]
+        commit: str = record.facts["commit"]
+        folder = self.layout.snapshot(commit)
+        self._choice = choice
+        again = force and not offline
+        missing = [name for name in choice.names if again or not (folder / name).is_file()]
         if missing and (offline or not self.revalidated):
             raise Offline(
                 f"{self.source} is not complete in the cache ({len(missing)} files are missing, "
@@ -198,9 +213,9 @@ class Snapshot:
             )
         for last_chance in (False, True):
             if missing:
-                preflight(self.endpoint, self.source)
-                self._transfer(record, choice, missing)
-            wrong = self._verify(record, folder, choice.names)
+                preflight(self.endpoint, self.source, self.cancel)
+                self._transfer(record, missing, again)
+            wrong = self._verify(record, choice.names)
             if not wrong:
                 break
             forget(folder, wrong)
@@ -209,40 +224,47 @@ class Snapshot:
                     f"{self.source}: {wrong[0]} is not what was promised; it was dropped",
                     hint="run it again; a proxy or disk on the way may damage data",
                 )
-            missing = wrong
+            missing, again = wrong, False
+        if choice.automatic:
+            _shards.check(folder, choice.names, self.source)
         return not missing
 
-    def _transfer(self, record: Record, choice: Choice, missing: Sequence[str]) -> None:
-        from huggingface_hub import snapshot_download
-
+    def _transfer(self, record: Record, missing: Sequence[str], again: bool) -> None:
         sizes = [record.tree[name].get("size") or 0 for name in missing]
         self.tracker.total_bytes = (self.tracker.total_bytes or 0) + sum(sizes)
         self.tracker.enter("download", self.source)
-        seed_large_files(self, record, missing)
-        with self.errors():
-            self.retrying(
-                lambda: snapshot_download(
-                    self.repo_id,
-                    repo_type=self.repo_type,
-                    revision=record.facts["commit"],
-                    cache_dir=self.cache.hub,
-                    token=self.token,
-                    endpoint=self.endpoint,
-                    allow_patterns=choice.allow,
-                    ignore_patterns=choice.ignore,
-                    tqdm_class=client_progress(self.tracker),
-                    library_name="lancenb",
-                    etag_timeout=_INFO_TIMEOUT,
-                )
-            )
-            self.remember(record.facts["commit"])
+        with disk_errors(self.layout.blobs):
+            self.layout.blobs.mkdir(parents=True, exist_ok=True)
+            need_space(self.layout.blobs, self._to_come(record, missing))
+        try:
+            bring(self, record, missing, again=again)
+        finally:
+            record.save()
+        self.remember(record.facts["commit"])
 
-    def _verify(self, record: Record, folder: Path, names: Sequence[str]) -> list[str]:
+    def _to_come(self, record: Record, missing: Sequence[str]) -> int:
+        """Return the bytes that are not on this disk in any form."""
+        commit, total = record.facts["commit"], 0
+        for name in missing:
+            promise = record.tree[name]
+            if not self.layout.has(name, commit, promise):
+                total += promise.get("size") or 0
+        parts = self.layout.blobs.glob(".*.part")
+        return max(0, total - sum(part.stat().st_blocks * 512 for part in parts))
+
+    def look_at_indexes(self, record: Record) -> None:
+        """Refuse sharded weights with missing shards before any large file moves."""
+        if self._choice is not None and self._choice.automatic:
+            folder = self.layout.snapshot(record.facts["commit"])
+            _shards.check_names(folder, self._choice.names, record.tree, self.source)
+
+    def _verify(self, record: Record, names: Sequence[str]) -> list[str]:
+        folder = self.layout.snapshot(record.facts["commit"])
         fresh = [name for name in names if not record.known(name, folder / name)]
         if not fresh:
             return []
         self.tracker.enter("verify", self.source)
         with disk_errors(folder):
-            wrong = [name for name in fresh if not record.verify(name, folder / name)]
+            wrong = [n for n in fresh if not record.verify(n, folder / n, self.tracker.advance)]
         record.save()
         return wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,20 @@ def local_files(path: Path) -> tuple[DownloadedFile, ...]:
                 DownloadedFile(full, full.relative_to(path).as_posix(), full.stat().st_size)
             )
     return tuple(found)
+
+
+def client_versions(*packages: str) -> dict[str, str]:
+    """Return the versions of lancenb and of the packages that moved the bytes, for lineage.
+
+    >>> sorted(client_versions("urllib3", "not-installed"))
+    ['lancenb', 'urllib3']
+    """
+    from importlib import metadata
+
+    from .. import __version__
+
+    found = {"lancenb": __version__}
+    for name in packages:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found

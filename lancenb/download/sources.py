@@ -20,8 +20,9 @@ FORMS = (
     "torchvision:resnet18/IMAGENET1K_V1",
     "transformers:ID",
     "datasets:ID[:config]",
+    "hf://datasets/ID/TABLE.lance[@rev]",
     "synthetic[:images|text|table]",
-    "a known dataset (cifar10, mnist, ...)",
+    "a known dataset (cifar10, mnist, ...), or its makers' own files (cifar10:official)",
     "a local path",
 )
 
@@ -31,8 +32,10 @@ class Source:
     """A parsed spec.
 
     Attributes:
-        kind: ``model``, ``dataset``, ``url``, ``torchvision``, ``arrow``, ``synthetic``, ``local``.
-        name: repository id, address, weights name or path.
+        kind: ``model``, ``dataset``, ``url``, ``torchvision``, ``arrow``, ``lance``, ``official``,
+            ``synthetic``, ``local``.
+        name: repository id, address, weights name or path; for ``lance`` the table's place on the
+            Hub (``datasets/acme/data/table.lance``).
         revision: branch, tag or commit.
         pattern: file pattern within a repository.
         config: configuration of a data set.
@@ -68,6 +71,8 @@ config=None, entry=None)
     scheme, colon, rest = spec.partition(":")
     if scheme.lower() in ("http", "https") and rest.startswith("//"):
         return Source("url", spec)
+    if scheme == "hf" and rest.startswith("//"):
+        return _lance(spec)
     if scheme == "hf" and colon:
         return _hub(spec)
     if scheme == "torchvision" and rest:
@@ -88,6 +93,8 @@ config=None, entry=None)
         return Source("arrow", _repo(name, spec), revision or None, None, config or None)
     if scheme == "synthetic":
         return Source("synthetic", rest or "images", entry="synthetic")
+    if spec.endswith(":official") and registry.find(spec.removesuffix(":official")) is not None:
+        return _official(registry.info(spec.removesuffix(":official")))
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", spec) and not Path(spec).exists():
         raise InvalidArgument(
             f"{_shown(spec)} is not a source that can be downloaded", hint=_forms()
@@ -107,6 +114,14 @@ def _hub(spec: str) -> Source:
         )
     kind, name, revision, pattern = match.groups()
     return Source(kind, name, revision, pattern)
+
+
+def _lance(spec: str) -> Source:
+    from .lance_repo import parse_table
+
+    table = parse_table(spec)
+    name = f"{table.repo_type}s/{table.repo_id}/{table.path}"
+    return Source("lance", name, table.revision)
 
 
 def _by_name(spec: str) -> Source:
@@ -134,9 +149,17 @@ def from_entry(name: str) -> Source:
         return Source("arrow", entry.target, None, None, entry.config, entry.name)
     if entry.source == "spec":
         return parse(entry.target)
+    if entry.source == "official":
+        return _official(entry)
     raise SourceNotFound(
         f"{entry.name} cannot be downloaded automatically", hint=entry.guide or entry.homepage
     )
+
+
+def _official(entry: registry.DatasetEntry) -> Source:
+    if entry.source == "guided":
+        return from_entry(entry.name)
+    return Source("official", entry.name, entry=entry.name)
 
 
 def _local(path: Path) -> Source:
@@ -156,6 +179,12 @@ def _shown(spec: str) -> str:
     from ._names import public_url
 
     return repr(public_url(spec) if "//" in spec else spec)
+
+
+def check_mode(mode: str, known: tuple[str, ...]) -> None:
+    """Raise :class:`~lancenb.errors.InvalidArgument` unless ``mode`` is one of ``known``."""
+    if mode not in known:
+        raise InvalidArgument(f"mode={mode!r} is not known", hint=f"one of {', '.join(known)}")
 
 
 def _forms() -> str:

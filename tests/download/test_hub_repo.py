@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from lancenb.download import Cache, DatasetDownloader, ModelDownloader, download
-from lancenb.download.choose import choose_files, choose_weights
 from lancenb.download.errors import DownloadDenied, GatedRepo, RevisionNotFound
 from lancenb.errors import (
     AccessDenied,
     Cancelled,
     ChecksumMismatch,
+    DownloadFailed,
     InvalidArgument,
     NotFound,
     Offline,
     SourceNotFound,
 )
 from lancenb.progress import CancelToken, Progress
-from tests.hub import HubStub, Repo
+from lancenb.testing import HubStub, Repo
 
 BIG = bytes(range(256)) * 20_000  # 5 MB: through our own engine
 TINY = b"tiny weights"
@@ -49,13 +49,14 @@ def names(result: object) -> list[str]:
     return sorted(file.name for file in result)  # type: ignore[attr-defined]
 
 
-def test_w1_the_real_client_accepts_our_call(hub: HubStub, repo: Repo) -> None:
-    from huggingface_hub import snapshot_download
+@pytest.mark.parametrize("engine", ["auto", "range", "official"])
+def test_w1_the_real_client_accepts_our_call(hub: HubStub, repo: Repo, engine: str) -> None:
+    from huggingface_hub import hf_hub_download
 
-    result = ModelDownloader("acme/tiny").download()
+    result = ModelDownloader("acme/tiny", hub_engine=engine).download()
     assert (result.path / "model.safetensors").read_bytes() == BIG
     gone = {"local_dir_use_symlinks", "resume_download"}
-    assert not gone & set(inspect.signature(snapshot_download).parameters)
+    assert not gone & set(inspect.signature(hf_hub_download).parameters)
 
 
 def test_w2_each_repository_and_revision_has_its_own_folder(hub: HubStub, repo: Repo) -> None:
@@ -128,6 +129,12 @@ def test_lineage_says_what_and_from_where(hub: HubStub, repo: Repo) -> None:
     by_name = {file["name"]: file for file in lineage["files"]}
     tree = repo.commits[repo.refs["main"]]
     assert by_name["model.safetensors"]["sha256"] == tree["model.safetensors"].sha256
+    assert by_name["config.json"]["git_sha1"] == tree["config.json"].oid
+    assert by_name["config.json"]["sha256"]
+    assert "license:apache-2.0" in lineage["tags"]
+    assert {"lancenb", "huggingface_hub", "urllib3"} <= set(lineage["clients"])
+    assert (lineage["repo_id"], lineage["revision"]) == ("acme/tiny", "main")
+    assert lineage["downloaded"]
     assert "hf_ann" not in json.dumps(lineage)
 
 
@@ -247,12 +254,19 @@ def test_force_fetches_again(hub: HubStub, repo: Repo) -> None:
     hub.cdn.log.clear()
     assert not download("hf:model:acme/tiny", force=True).from_cache
     assert hub.cdn.log
+    hub.cdn.faults.add("status", status=400, times=0)
+    for engine in ("range", "official"):
+        with pytest.raises(DownloadFailed):
+            download("hf:model:acme/tiny", force=True, hub_engine=engine)
+        kept = download("hf:model:acme/tiny")
+        assert kept.from_cache
+        assert (kept.path / "model.safetensors").read_bytes() == BIG
 
 
 def test_progress_and_cancel(hub: HubStub, repo: Repo) -> None:
     events: list[Progress] = []
     download("hf:model:acme/tiny", progress=events.append)
-    assert {"resolve", "download", "verify", "done"} <= {event.phase for event in events}
+    assert {"resolve", "download", "done"} <= {event.phase for event in events}
     assert max(event.bytes for event in events) >= len(BIG)
     repo.commit({"model.safetensors": BIG + b"x"})
     hub.cdn.faults.add("slow", rate=1 << 20)
@@ -273,19 +287,3 @@ def test_options_that_mean_nothing_are_refused(hub: HubStub, repo: Repo) -> None
         download("hf:model:acme/tiny", limit=3)
     with pytest.raises(InvalidArgument, match="mode"):
         ModelDownloader("acme/tiny", mode="git")
-
-
-def test_order_of_weight_sets() -> None:
-    sharded = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
-    index = "model.safetensors.index.json"
-    assert choose_weights([*sharded, index, "pytorch_model.bin"]) == [index, *sharded]
-    assert choose_weights(["tf_model.h5", "pytorch_model.bin"]) == ["pytorch_model.bin"]
-    assert choose_weights(["unet/x.safetensors", "vae/x.safetensors", "vae/x.bin"]) == [
-        "unet/x.safetensors",
-        "vae/x.safetensors",
-    ]
-    assert choose_weights(["original/consolidated.00.pth", "a.pth"]) == ["a.pth"]
-    both = choose_files([*sharded, index, "model.safetensors", "config.json"], "model")
-    assert both.names == ("model.safetensors", "config.json")
-    odd = choose_files(["a[1].json", "b.bin", "a1.json", "x.h5"], "model")
-    assert odd.allow == ["a[[]1].json", "b.bin", "a1.json"]

@@ -13,7 +13,7 @@ import lancenb.download
 from lancenb.download import ModelDownloader, download, parse
 from lancenb.download._names import hash_in_name, public_url, safe_name
 from lancenb.errors import ChecksumMismatch, InvalidArgument, SourceNotFound
-from tests.hub import FileServer
+from lancenb.testing import FileServer
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,9 @@ from tests.hub import FileServer
         ("torchvision:resnet18/IMAGENET1K_V1", "torchvision", "resnet18/IMAGENET1K_V1"),
         ("transformers:acme/x@main", "model", "acme/x"),
         ("datasets:acme/x:config", "arrow", "acme/x"),
+        ("hf://datasets/acme/x/t.lance", "lance", "datasets/acme/x/t.lance"),
+        ("hf://models/acme/x/deep/t.lance@v1", "lance", "models/acme/x/deep/t.lance"),
+        ("hf://datasets/acme/x@v1/t.lance", "lance", "datasets/acme/x/t.lance"),
         ("synthetic", "synthetic", "images"),
         ("synthetic:text", "synthetic", "text"),
         ("mnist", "arrow", "ylecun/mnist"),
@@ -38,7 +41,7 @@ def test_specs(spec: str, kind: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     "spec", ["", "  ", "hf:model:", "hf:model:../x", "hf:space:a/b", "file:///etc/passwd",
-             "ftp://a.example/x", "s3://bucket/x", "transformers:a/b/c"],
+             "ftp://a.example/x", "s3://bucket/x", "transformers:a/b/c", "hf://datasets/acme", "hf://spaces/a/b/t.lance"],
 )  # fmt: skip
 def test_specs_that_mean_nothing(spec: str) -> None:
     with pytest.raises(InvalidArgument):

@@ -1,0 +1,204 @@
+"""What ``datasets`` makes of a folder: its format, its splits and their files."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import CorruptInput, SourceNotFound, UnsafeInput, UnsupportedFormat
+from ..progress import CancelToken
+from ._pull import called, undisturbed
+from ._repo_files import CARDS, RepoFiles, relative_names
+
+_FOLDERS = ("imagefolder", "audiofolder", "videofolder", "pdffolder", "meshfolder", "niftifolder")
+_META = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_LISTED, _MEMBERS = 20, 1000
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".rar")
+
+
+class Layout:
+    """One configuration of a data set.
+
+    Args:
+        files: its files.
+        name: what to call it.
+        config: configuration, ``None`` for the default one.
+        scratch: folder for what the builder wants to keep.
+        cancel: stops it.
+
+    Attributes:
+        builder: the builder of ``datasets``.
+        format: its kind: ``parquet``, ``csv``, ``json``, ``imagefolder``, ``lance`` ...
+        splits: file names (relative to the folder) of every split.
+
+    Raises:
+        SourceNotFound: no data files, or no such configuration.
+        UnsafeInput: its card names files that are not its own.
+        UnsupportedFormat: it needs its own code to load.
+    """
+
+    def __init__(
+        self,
+        files: RepoFiles,
+        name: str,
+        config: str | None,
+        scratch: Path,
+        cancel: CancelToken | None = None,
+    ):
+        self.files, self.name = files, name
+        script = f"{name.rstrip('/').rpartition('/')[2]}.py"
+        if (files.root / script).is_file():
+            raise UnsupportedFormat(
+                f"{name} is loaded by code of its own ({script}), which is not run",
+                hint="mode='repo' takes its files as they are",
+            )
+        for card in CARDS[:2]:
+            _check_card(files.root / card, name)
+
+        def build() -> Any:
+            import datasets
+
+            with undisturbed():
+                return datasets.load_dataset_builder(
+                    str(files.root), config, cache_dir=str(scratch / "datasets")
+                )
+
+        try:
+            self.builder: Any = called(build, cancel)
+        except zipfile.BadZipFile:  # it looks into archives, which are not here yet
+            _list_archives(files)
+            self.builder = called(build, cancel)
+        self.format = type(self.builder).__module__.rpartition(".")[2]
+        found = self.builder.config.data_files or {}
+        self.splits = {
+            str(split): relative_names(files.root, map(str, paths), name)
+            for split, paths in found.items()
+        }
+
+    @property
+    def features(self) -> Any:
+        """The features that its card declares, ``None`` if it does not."""
+        return self.builder.info.features
+
+    @property
+    def of_single_files(self) -> bool:
+        """Whether rows are files in folders (images, sounds)."""
+        return self.format in _FOLDERS
+
+    def choose(self, split: str | None) -> str:
+        """Return the split to take: the one asked for, ``train``, or the first.
+
+        Raises:
+            SourceNotFound: there is no such split; the hint names those that are.
+        """
+        if split is None:
+            return "train" if "train" in self.splits else next(iter(self.splits))
+        if split not in self.splits:
+            raise SourceNotFound(
+                f"{self.name} has no split {split!r}", hint=f"it has: {', '.join(self.splits)}"
+            )
+        return split
+
+    def needed_first(self, split: str) -> list[str]:
+        """Return the files that must be whole before the first row of a split can be told.
+
+        For folders of single files these are the archives and descriptions of *all* splits: the
+        classes are numbered over all of them.
+        """
+        if not self.of_single_files:
+            return []
+        every = {name for names in self.splits.values() for name in names}
+        return sorted(name for name in every if is_archive(name) or os.path.basename(name) in _META)
+
+    def tables(self, split: str) -> list[str]:
+        """Return the folders of the Lance tables of a split."""
+        names = self.splits[split]
+        return sorted({name.split("/_versions/")[0] for name in names if "/_versions/" in name})
+
+    def stream(self, split: str, names: list[str] | None = None) -> Any:
+        """Return an ``IterableDataset`` over files of a split that are in the folder.
+
+        Args:
+            split: the split.
+            names: these of its files only.
+        """
+        from datasets.data_files import DataFilesDict, DataFilesList
+
+        builder = self.builder
+        found = builder.config.data_files
+        if not self.of_single_files:
+            inside = self.files.root.as_posix() + "/"
+            kept = [p for p in found[split] if names is None or p.removeprefix(inside) in names]
+            builder.config.data_files = DataFilesDict({split: DataFilesList(kept, [])})
+        try:
+            with undisturbed():
+                return builder.as_streaming_dataset(split)
+        finally:
+            builder.config.data_files = found
+
+
+def _list_archives(files: RepoFiles) -> None:
+    """Put zip files with the right names of members, and nothing in them, in place of the real."""
+    listed: list[Path] = []
+    for path in sorted(files.root.rglob("*.zip")):
+        name = path.relative_to(files.root).as_posix()
+        if len(listed) >= _LISTED:  # more of the same, as far as the format is concerned
+            path.write_bytes(listed[0].read_bytes())
+            continue
+        with zipfile.ZipFile(files.open(name)) as real:
+            members = real.namelist()
+        with zipfile.ZipFile(path, "w") as stub:
+            for member in members[:_MEMBERS]:
+                stub.writestr(member, b"")
+        listed.append(path)
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is packed, by its name."""
+    return name.lower().endswith(_ARCHIVES)
+
+
+def _check_card(path: Path, name: str) -> None:
+    """Refuse a description that names addresses or files outside, before anybody follows it."""
+    if not path.is_file():
+        return
+    import yaml
+
+    text = path.read_text("utf-8", "replace")
+    if path.suffix == ".md":
+        parts = text.split("---", 2)
+        text = parts[1] if text.startswith("---") and len(parts) == 3 else ""
+    try:
+        found = yaml.safe_load(text) or {}
+    except (yaml.YAMLError, RecursionError) as error:
+        raise CorruptInput(
+            f"the description of {name} ({path.name}) is not readable", hint="tell its owner"
+        ) from error
+    configs = found.get("configs") if isinstance(found, dict) else None
+    for config in configs if isinstance(configs, list) else []:
+        if not isinstance(config, dict):
+            continue
+        for text in _texts([config.get("data_files"), config.get("data_dir")]):
+            if "://" in text or "::" in text or text.startswith(("/", "~")) or (
+                ".." in text.replace("\\", "/").split("/")
+            ):  # fmt: skip
+                raise UnsafeInput(
+                    f"the description of {name} names a data file that is not one of its own: "
+                    f"{text.split('?')[0][:100]!r}",
+                    hint="mode='repo' takes its own files; other addresses are downloads of "
+                    "their own",
+                )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
