@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,9 +58,7 @@ def failure(spec: str, error: LancenbError) -> Answer:
 
 def fetched(spec: str, found: Download) -> Answer:
     """Make an answer of a finished download."""
-    count = f"{len(found.files):,} file{'s' * (len(found.files) != 1)}"
-    origin = "from the cache" if found.from_cache else "fetched"
-    text = f"{found.kind}, {count}, {size(found.size)}, {origin}: {found.path}"
+    text = in_shell_words(f"{found.summary()}: {found.path}", "download")
     files = [{"name": f.name, "size": f.size, "sha256": f.sha256} for f in found.files]
     facts = {
         "path": str(found.path), "kind": found.kind, "bytes": found.size,
@@ -87,7 +86,7 @@ def checked(spec: str, report: CheckReport) -> Answer:
     """Make an answer of the check of a folder."""
     facts = {
         "path": str(report.path), "found": [*report.found], "missing": [*report.missing],
-        "notes": [*report.notes],
+        "wrong": [*report.wrong], "notes": [*report.notes],
     }  # fmt: skip
     return Answer(spec, report.ok, in_shell_words(str(report), "download"), facts)
 
@@ -105,15 +104,42 @@ def rehashed(spec: str, found: Download, *, progress: bool, cancel: CancelToken)
         if file.sha256 and digest_of(file.path, "sha256", tracker) != file.sha256
     ]
     tracker.enter("done", str(found.path))
-    unknown = [file.name for file in found.files if not file.sha256]
-    text = f"{len(found.files) - len(wrong) - len(unknown)} of {len(found.files)} files right"
-    text += f", {size(found.size)}: {found.path}"
-    for name in wrong:
-        text += f"\n  {name} is damaged (--force fetches it again)"
-    for name in unknown:
-        text += f"\n  {name}: no hash is known"
-    facts = {"path": str(found.path), "damaged": wrong, "unknown": unknown}
-    return Answer(spec, not wrong, text, facts)
+    return _judged(
+        spec, found.path, len(found.files), wrong, [f.name for f in found.files if not f.sha256],
+        f", {size(found.size)}", [f"damaged: {name}; {_again(spec)}" for name in wrong],
+    )  # fmt: skip
+
+
+def damaged(spec: str, what: str) -> Answer:
+    """Make an answer of a copy in the cache that is not what it should be."""
+    return Answer(spec, False, f"{what}\n  {_again(spec)}", {"damaged": [what]})
+
+
+def absent(spec: str, what: str) -> Answer:
+    """Make an answer of a copy that is not in the cache, or not all of it."""
+    text = f"{what if spec in what else f'{spec}: {what}'}\n  lancenb download {spec} brings it"
+    return Answer(spec, False, text, {"missing": [what]})
+
+
+def compared(spec: str, place: Path, count: int, wrong: list[str], unknown: list[str]) -> Answer:
+    """Make an answer of files at a place of the user's."""
+    return _judged(spec, place, count, wrong, unknown, "", wrong)
+
+
+def _again(spec: str) -> str:
+    return f"lancenb download {spec} --force fetches it again"
+
+
+def _judged(
+    spec: str, place: Path, count: int, wrong: list[str], unknown: list[str], about: str,
+    lines: list[str],
+) -> Answer:  # fmt: skip
+    right = count - len(wrong) - len(unknown)
+    text = "\n  ".join(
+        [f"{right:,} of {count:,} files right{about}: {place}", *lines]
+        + [f"{name}: no hash is known" for name in unknown]
+    )
+    return Answer(spec, not wrong, text, {"path": str(place), "damaged": wrong, "unknown": unknown})
 
 
 def show_list(*, as_json: bool) -> int:
@@ -126,8 +152,8 @@ def show_list(*, as_json: bool) -> int:
             print(json.dumps(_facts(entry)))
         return 0
     rows = [
-        (e.name, e.kind, str(len(e.classes) or ""), _rows(e), size(e.nbytes) if e.nbytes else "",
-         _origin(e)) for e in entries
+        (e.name, e.kind, f"{e.number_of_classes:,}" if e.number_of_classes else "",
+         e.rows(), size(e.nbytes) if e.nbytes else "", _origin(e)) for e in entries
     ]  # fmt: skip
     _table(("name", "kind", "classes", "rows", "download", "from"), rows)
     print("\nall facts on one: lancenb download --info NAME")
@@ -164,7 +190,9 @@ class Room:
         self._needed: dict[int, int] = {}
         self._free: dict[int, tuple[int, Path]] = {}
 
-    def add(self, spec: str, needed: int, known: bool, folder: Path) -> None:
+    def add(
+        self, spec: str, needed: int, known: bool, folder: Path, notes: Sequence[str] = ()
+    ) -> None:
         """Count one source; ``known`` says whether all its sizes are."""
         import shutil
 
@@ -175,6 +203,7 @@ class Room:
         self._needed[disk] = self._needed.get(disk, 0) + needed
         self._free.setdefault(disk, (shutil.disk_usage(there).free, folder))
         facts = {"needed_bytes": needed, "size_known": known, "path": str(folder)}
+        facts["notes"] = [*notes]
         self._rows.append((spec, disk, facts))
 
     def show(self, *, as_json: bool) -> bool:
@@ -188,6 +217,8 @@ class Room:
         for spec, _, facts in self._rows:
             about = "" if facts["size_known"] else ", or more"
             print(f"{spec}: needs {size(facts['needed_bytes'])}{about}")
+            for note in facts["notes"]:
+                print(f"  note: {in_shell_words(note, 'download')}")
         fits = True
         for disk, needed in self._needed.items():
             free, folder = self._free[disk]
@@ -222,10 +253,6 @@ def size(nbytes: int) -> str:
     return f"{value:,.0f} B" if units[0] == "B" else f"{value:,.1f} {units[0]}"
 
 
-def _rows(entry: DatasetEntry) -> str:
-    return ", ".join(f"{count:,} {split}" for split, count in entry.splits.items())
-
-
 def _origin(entry: DatasetEntry) -> str:
     official = " or its makers" if any(file.url for file in entry.files) else ""
     return {
@@ -242,6 +269,7 @@ def _facts(entry: DatasetEntry) -> dict[str, Any]:
     return {
         "name": entry.name, "kind": entry.kind, "aliases": [*entry.aliases],
         "source": _origin(entry), "splits": entry.splits, "classes": [*entry.classes],
+        "number_of_classes": entry.number_of_classes,
         "size": [*entry.size] if entry.size else [], "mean": [*entry.mean], "std": [*entry.std],
         "columns": entry.columns, "licence": entry.licence, "homepage": entry.homepage,
         "download": entry.nbytes, "files": files, "guide": entry.guide,

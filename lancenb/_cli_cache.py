@@ -14,7 +14,7 @@ from ._cli_words import in_shell_words
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from .download import CacheEntry
+    from .download import Cache, CacheEntry
 
 EXAMPLE = """examples:
   lancenb cache
@@ -25,7 +25,7 @@ _SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
           "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}  # fmt: skip
 # which options mean something for which action
 _TAKES = {
-    "ls": {"kind", "name", "older_than", "larger_than", "leftovers"},
+    "ls": {"kind", "name", "older_than", "larger_than", "leftovers", "all"},
     "verify": {"kind", "name", "repair"},
     "clear": {"kind", "name", "older_than", "larger_than", "leftovers", "revision", "dry_run"},
 }
@@ -37,10 +37,12 @@ def words() -> tuple[tuple[str, dict[str, Any]], ...]:
     return (
         ("action", {"nargs": "?", "choices": tuple(_TAKES), "default": "ls",
                     "help": "list (default), hash everything again, or delete"}),
-        ("--kind", {"help": "only url, hub, arrow, synthetic, view, verified or locks"}),
+        ("--kind", {"help": "only url, hub (with its revisions), arrow, synthetic or view, or "
+                    "what the cache notes for itself: verified, placed, locks"}),
         ("--name", {"metavar": "TEXT", "help": "only what has this text in its name or source"}),
         ("--older-than", {"metavar": "AGE", "help": "not changed for so long: 12h, 30d, 8w"}),
         ("--larger-than", {"metavar": "SIZE", "help": "larger than: 500MB, 1GB, 2GiB"}),
+        ("--all", {**flag, "help": "with ls: every entry, also notes and locks of the cache"}),
         ("--leftovers", {**flag, "help": "only what killed downloads left behind"}),
         ("--revision", {"metavar": "REV", "help": "with clear --kind hub: only this revision"}),
         ("--repair", {**flag, "help": "with verify: drop what is damaged"}),
@@ -53,6 +55,7 @@ def words() -> tuple[tuple[str, dict[str, Any]], ...]:
 def run(args: argparse.Namespace) -> int:
     """List, verify or clear; 1 when something is damaged and was not repaired."""
     from .download import Cache
+    from .download._cache_report import as_text
 
     given = {name: getattr(args, name) for name in set().union(*_TAKES.values())}
     for name, value in given.items():
@@ -79,10 +82,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         for entry in chosen:
             print(json.dumps(_facts(entry)))
-    elif any(given[name] for name in _TAKES["ls"]):
-        _print_entries(chosen)
     else:
-        print(in_shell_words(str(cache), "cache"))
+        everything = args.all or args.kind is not None or args.leftovers
+        print(in_shell_words(as_text(cache, chosen, everything=everything), "cache"))
+        if args.kind == "hub" and not args.leftovers:
+            _print_revisions(cache, chosen)
     return 0
 
 
@@ -118,13 +122,18 @@ def _facts(entry: CacheEntry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print_entries(entries: list[CacheEntry]) -> None:
-    for entry in entries:
-        day = time.strftime("%Y-%m-%d", time.gmtime(entry.modified))
-        note = f"  ({entry.note})" if entry.note else ""
-        print(f"{size(entry.size):>10}  {day}  {entry.kind:<9}  {entry.title}{note}")
-    total = sum(entry.size for entry in entries)
-    print(f"{len(entries)} entr{'y' if len(entries) == 1 else 'ies'}, {size(total)}")
+def _print_revisions(cache: Cache, chosen: list[CacheEntry]) -> None:
+    from . import _html
+
+    repos = {entry.title for entry in chosen}
+    rows = [
+        (item.repo, item.commit[:12], ", ".join(item.refs), str(item.files), size(item.size))
+        for item in cache.revisions()
+        if item.repo in repos
+    ]
+    if rows:
+        head = ("repository", "commit", "leads there", "files", "size")
+        print(f"\n{_html.columns([head, *rows])}")
 
 
 def _seconds(text: str) -> float:

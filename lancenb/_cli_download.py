@@ -9,12 +9,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _cli_answers as answers
+from . import _cli_verify
 from .errors import Cancelled, InvalidArgument, LancenbError, Offline
 from .progress import CancelToken
+
+if TYPE_CHECKING:
+    from .download import DownloadPlan
 
 EXAMPLE = """examples:
   lancenb download synthetic --split train --limit 500
@@ -45,6 +50,7 @@ def words(limit: tuple[str, dict[str, Any]]) -> tuple[tuple[str, dict[str, Any]]
         ("--revision", {"help": "branch, tag or commit of a repository"}),
         ("--allow", {**several, "help": "files of a repository to take (may be given repeatedly)"}),
         ("--ignore", {**several, "help": "files of a repository to leave out"}),
+        ("--variant", {"metavar": "NAME", "help": "form of a model's weights, such as fp16"}),
         ("--sha256", {"metavar": "HEX", "help": "expected digest of an address"}),
         ("--engine", {"choices": ("auto", "range", "official"),
                       "help": "who moves the files of the Hub (default: auto)"}),
@@ -56,7 +62,7 @@ def words(limit: tuple[str, dict[str, Any]]) -> tuple[tuple[str, dict[str, Any]]
         ("--plan", {**flag, "help": "say what would be fetched, and fetch nothing"}),
         ("--check-space", {**flag, "help": "does it fit on the disk? fetch nothing"}),
         ("--verify", {**flag, "help": "hash the copy in the cache, or the one in --to, again; "
-                      "fetch nothing"}),
+                      "fetch nothing, change nothing"}),
         ("--json", {**flag, "help": "one JSON object per line"}),
     )  # fmt: skip
 
@@ -142,6 +148,7 @@ def _place(to: str | None, spec: str, specs: list[str]) -> str | None:
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "revision": args.revision, "allow": args.allow, "ignore": args.ignore,
+        "variant": args.variant,
         "sha256": args.sha256, "split": args.split, "limit": args.limit, "cache": args.cache,
         "offline": args.offline, "hub_engine": args.engine,
     }  # fmt: skip
@@ -159,35 +166,46 @@ def _fetch(
 
 
 def _plan(
-    args: argparse.Namespace, spec: str, _to: str | None, cancel: CancelToken
+    args: argparse.Namespace, spec: str, to: str | None, cancel: CancelToken
 ) -> answers.Answer:
     from .download import plan
 
-    return answers.planned(spec, plan(spec, cancel=cancel, **_options(args)))
+    seen = plan(spec, cancel=cancel, **_options(args))
+    kind = seen.request.kind if seen.request is not None else ""
+    copied = kind not in ("", "url", "torchvision", "official", "local")
+    return answers.planned(spec, _place_at(seen, to, whole=copied))
+
+
+def _place_at(plan: DownloadPlan, to: str | None, *, whole: bool) -> DownloadPlan:
+    """Return a plan as it looks with a target.
+
+    Args:
+        plan: as it was made, for the cache.
+        to: where the result goes.
+        whole: whether all of it has to be copied there from the cache.
+    """
+    from .download._plan_kinds import free_space
+
+    if to is None:
+        return plan
+    folder = Path(to).expanduser().absolute()
+    free = free_space(folder)
+    notes, cache = [*plan.notes], plan.folder
+    if whole and cache is not None:
+        notes.append(f"its files arrive in the cache, {cache}, and are copied from there")
+    else:
+        notes = [note for note in notes if not note.startswith(f"{cache} has ")]
+    if free is not None and plan.total_bytes > free:
+        needed = answers.size(plan.total_bytes)
+        notes.append(f"{folder} has {answers.size(free)} free, {needed} are needed there")
+    return replace(plan, folder=folder, free_bytes=free, notes=tuple(notes))
 
 
 def _verify(
     args: argparse.Namespace, spec: str, to: str | None, cancel: CancelToken
 ) -> answers.Answer:
-    """Compare a copy with what is known of it: in a folder of the user's, else in the cache."""
-    from .download import download, registry
-
     bar = sys.stderr.isatty() and not args.json
-    name = spec.removesuffix(":official")
-    if to is not None:
-        return answers.checked(spec, registry.check(name, to, progress=bar, cancel=cancel))
-    entry = registry.find(name)
-    if entry is not None and entry.source == "guided":
-        raise InvalidArgument(
-            f"{entry.name} is never in the cache", hint="name your copy: --verify --to FOLDER"
-        )
-    if Path(spec).expanduser().exists():
-        raise InvalidArgument(
-            f"{spec} does not say which dataset it should be",
-            hint=f"lancenb download NAME --verify --to {spec}",
-        )
-    found = download(spec, **{**_options(args), "offline": True}, cancel=cancel)
-    return answers.rehashed(spec, found, progress=bar, cancel=cancel)
+    return _cli_verify.verify(spec, to, _options(args), bar, cancel)
 
 
 def _check_space(args: argparse.Namespace, specs: list[str]) -> int:
@@ -198,22 +216,21 @@ def _check_space(args: argparse.Namespace, specs: list[str]) -> int:
     failed = 0
     for spec in specs:
         try:
-            needed, known, folder = _needed(args, spec)
+            needed, known, folder, notes = _needed(args, spec)
         except LancenbError as error:
             if len(specs) == 1 and not args.json:
                 raise
             answers.show(answers.failure(spec, error), as_json=args.json, alone=False)
             failed += 1
             continue
-        room.add(
-            spec, needed, known, Path(args.to) if args.to else folder or Cache(args.cache).root
-        )
+        place = Path(args.to) if args.to else folder or Cache(args.cache).root
+        room.add(spec, needed, known, place, notes)
     fits = room.show(as_json=args.json)
     return 0 if fits and not failed else 1
 
 
-def _needed(args: argparse.Namespace, spec: str) -> tuple[int, bool, Path | None]:
-    """Return bytes to fetch, whether all sizes are known, and the folder they would go to."""
+def _needed(args: argparse.Namespace, spec: str) -> tuple[int, bool, Path | None, list[str]]:
+    """Return bytes to fetch, whether all sizes are known, the folder, and what keeps them away."""
     from .download import plan, registry
 
     try:
@@ -222,6 +239,8 @@ def _needed(args: argparse.Namespace, spec: str) -> tuple[int, bool, Path | None
         entry = registry.find(spec)
         if entry is None or not entry.nbytes:
             raise
-        return entry.nbytes, False, None
+        return entry.nbytes, False, None, []
     known = all(item.size is not None for item in seen.files)
-    return seen.total_bytes if args.to else seen.missing_bytes, known, seen.folder
+    barred = ("it is gated", "its files cannot be read", "it cannot be fetched")
+    notes = [note for note in seen.notes if note.startswith(barred)]
+    return seen.total_bytes if args.to else seen.missing_bytes, known, seen.folder, notes

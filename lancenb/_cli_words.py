@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _NAME = r"'([\w.\-]+)'"
 _WORDS = (
@@ -21,7 +22,16 @@ _WORDS = (
 )
 
 
-_DOWNLOAD = (
+def _as_options(match: re.Match[str]) -> str:
+    names = [name for name in match[1].split(", ") if name != "token"]
+    return "these take: " + ", ".join(f"--{name}" for name in names)
+
+
+_DOWNLOAD: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    (r"these take: ([\w, ]+)", _as_options),
+    (r"\bpass token=, set HF_TOKEN", "set HF_TOKEN"),
+    (r"1 or more, None for all", "1 or more; leave it out for all"),
+    (r"\boffline=False, HF_HUB_OFFLINE", "without --offline, HF_HUB_OFFLINE"),
     (r"clear the cache: kind='(\w+)'", r"lancenb cache clear --kind \1"),
     (r"\bregistry\.check\('(\w+)', folder\)", r"lancenb download \1 --verify --to FOLDER"),
     (r"\bdownload\('([^']+)'\)", r"lancenb download \1"),
@@ -29,18 +39,19 @@ _DOWNLOAD = (
     (r"mode='repo'", "hf:dataset:ID without --split and --limit"),
     (r"mode='arrow'", "a dataset by its name"),
     (r"\boffline=True", "--offline"),
-    (r"\(offline=False, ", "(without --offline, "),
     (r"\boffline=False", "leaving out --offline"),
     (r"\bhub_engine='(\w+)'", r"--engine \1"),
     (r"\bhub_engine=", "--engine "),
     (r"\bpass token= instead", "set HF_TOKEN instead"),
     (r"\btoken=(?!=)", "HF_TOKEN"),
     (r"\bsha256=False", "(in Python) sha256=False"),
-    (r"\b(split|revision|to|cache|allow|ignore|limit|sha256)='([^']*)'", r"--\1 \2"),
-    (r"\b(limit)=(\d+)", r"--\1 \2"),
-    (r"(?<!\) )\b(split|revision|to|cache|allow|ignore|limit|sha256)=(?![=\w])", r"--\1"),
+    (r"\b(split|revision|to|cache|allow|ignore|limit|sha256|variant)='([^']*)'", r"--\1 \2"),
+    (r"\b(limit)=(-?\d+)", r"--\1 \2"),
+    (r"(?<!\) )\b(split|revision|to|cache|allow|ignore|limit|sha256|variant)=(?![=\w])", r"--\1"),
 )
 _CACHE = (
+    (r"\bcache\.entries\(\) lists all", "lancenb cache --all lists all"),
+    (r"\bcache\.revisions\(\)", "lancenb cache ls --kind hub"),
     (r"\bverify\(repair=True\)", "lancenb cache verify --repair"),
     (r"\bclear\('(\w+)'\)", r"lancenb cache clear --kind \1"),
     (r"\bclear\(leftovers=True\)", "lancenb cache clear --leftovers"),

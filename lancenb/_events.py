@@ -183,11 +183,19 @@ class Tracker:
 
 
 def _text_bar() -> ProgressCallback:
+    """Return a bar that appears when the first byte or row moves, and not before."""
     from tqdm.auto import tqdm
 
-    bar: Any = tqdm(leave=True, unit="B", unit_scale=True)
+    bar: Any = None
 
     def show(event: Progress) -> None:
+        nonlocal bar
+        if bar is None:
+            if not (event.rows or event.bytes):
+                return
+            total = event.total_rows or event.total_bytes
+            bar = tqdm(total=total, leave=True, unit="B", unit_scale=True, delay=1e9)
+            bar.start_t -= event.elapsed
         if event.rows or event.total_rows:
             done, total, bar.unit, bar.unit_scale = event.rows, event.total_rows, " rows", False
         else:
@@ -196,7 +204,7 @@ def _text_bar() -> ProgressCallback:
             began = bar.start_t
             bar.reset(total)
             bar.start_t = began
-        bar.set_description(event.phase, refresh=False)
+        bar.set_description_str(event.phase, refresh=False)
         bar.n = done
         bar.refresh()
         if event.phase == "done":

@@ -234,7 +234,8 @@ def _parser() -> argparse.ArgumentParser:
     add("cache", "list, check or clear what downloads keep on this machine", _cli_cache.run,
         *_cli_cache.words(), example=_cli_cache.EXAMPLE, parent=debug)  # fmt: skip
     add("convert", "convert files to an artefact of the store, or to a table at a path", _convert,
-        ("source", {"nargs": "+", "help": "file, folder, pattern or archive"}),
+        ("source", {"nargs": "+", "help": "file, folder, pattern, archive, or what lancenb "
+                    "download takes by scheme (hf:model:ID, https://...)"}),
         ("name", {"help": "name in the catalogue, or a path such as ./flowers.lance"}),
         ("--mode", {"choices": ("create", "overwrite", "append"), "default": "create",
                     "help": "overwrite and append make a next version (default: create)"}), kind,
@@ -242,7 +243,8 @@ def _parser() -> argparse.ArgumentParser:
         ("--tag", {"action": "append", "default": [], "help": "tag of the artefact"}),
         ("-o|--option", {"action": "append", "default": [], "metavar": "NAME=VALUE",
                          "help": "option of the converter"}),
-        example="./photos flowers --mode append -o on_error=raise")  # fmt: skip
+        example="examples:\n  lancenb convert ./photos flowers --mode append -o on_error=raise\n"
+        "  lancenb convert hf:model:hf-internal-testing/tiny-random-bert tiny-bert")  # fmt: skip
     add("ls", "list artefacts", _show(lambda dm, a: dm.list(kind=a.kind, tag=a.tag)), kind,
         tagged, example="--kind weights")  # fmt: skip
     add("show", "all facts about an artefact", _show(lambda dm, a: dm[a.name]), artefact,

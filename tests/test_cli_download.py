@@ -188,7 +188,7 @@ def test_verify_hashes_the_cached_copy_again(run, pets, files):
     os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))  # damage that leaves no trace
     status, out, err = run("download", "pets", "--verify")
     assert status == 1
-    assert "pets.bin is damaged (--force fetches it again)" in err
+    assert "damaged: pets.bin; lancenb download pets --force fetches it again" in err
     assert objects(run("download", "pets", "--verify", "--json")[1])[0]["damaged"] == ["pets.bin"]
     assert len(files.log) == asked, "verifying fetches nothing"
     assert run("download", "pets", "--force")[0] == 0
@@ -381,6 +381,11 @@ def test_ages_and_sizes():
          "run it once with a network (without --offline, HF_HUB_OFFLINE unset)"),
         ("pass token= instead", "set HF_TOKEN instead"),
         ("limit=1000", "--limit 1000"),
+        ("limit=-3 takes no rows\n  hint: 1 or more, None for all",
+         "--limit -3 takes no rows\n  hint: 1 or more; leave it out for all"),
+        ("these take: allow, force, token, variant", "these take: --allow, --force, --variant"),
+        ("log in: pass token=, set HF_TOKEN, or run: hf auth login",
+         "log in: set HF_TOKEN, or run: hf auth login"),
     ],
 )  # fmt: skip
 def test_hints_of_downloads_in_the_words_of_the_shell(python, shell):

@@ -127,3 +127,16 @@ def test_the_text_bar_counts_bytes_where_there_are_no_rows(capsys: pytest.Captur
     tracker.advance(2, 500)
     tracker.enter("done")
     assert "2/8" in capsys.readouterr().err
+
+
+def test_the_text_bar_says_nothing_when_nothing_moves(capsys):
+    tracker = Tracker(True)
+    tracker.enter("resolve")
+    tracker.enter("done")
+    assert capsys.readouterr().err == ""
+    tracker = Tracker(True, per_second=1e9)
+    tracker.advance(nbytes=100)
+    tracker.enter("done")
+    shown = capsys.readouterr().err
+    assert "100" in shown
+    assert ": :" not in shown

@@ -86,6 +86,7 @@ class Making(Slots):
             LancenbError: anything wrong with the source; the catalogue is as before.
         """
         from lancenb.convert import make_converter
+        from lancenb.convert._fetch import fetched
 
         check_name(name)
         if mode not in ("create", "overwrite", "append"):
@@ -102,6 +103,7 @@ class Making(Slots):
             self._missing_for_append(name)
         if mode == "create" and exists:
             raise taken(name)
+        source = fetched(source, progress, cancel)
         converter = make_converter(source, kind, **options)
         facts = {**check_lineage(lineage), **self._facts(name, edges)}
         common: dict[str, Any] = {

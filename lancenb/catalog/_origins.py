@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from lancenb.convert._words import form_of, made_of
 from lancenb.store import redact_facts
 
 from .. import _html
 
 _FILES_SHOWN = 10
 _ORIGINS_SHOWN = 10
+_MODES = {"create": "created", "append": "appended", "overwrite": "replaced"}
 _NOT_SHOWN = ("source", "files", "clients", "etag")
 
 
@@ -41,6 +43,7 @@ class Origin:
         files: the files read.
         download: facts of the download: ``endpoint``, ``repo_id``, ``revision``, ``commit``, ...
         options: options of the converter.
+        kind: ``"weights"``, ``"images"``, ``"text"`` or ``"table"``, as far as noted.
     """
 
     version: int
@@ -53,6 +56,7 @@ class Origin:
     files: tuple[SourceFile, ...] = ()
     download: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    kind: str = ""
 
     @property
     def labels(self) -> list[str]:
@@ -70,9 +74,10 @@ class Origin:
         }
 
     def title(self) -> str:
-        """Return ``version 2: append by TextConverter, csv, <time>``."""
-        made = " by ".join(part for part in (self.mode, self.converter) if part)
-        parts = (made, self.format, _html.when(self.time))
+        """Return ``version 2: images from COCO annotations, appended, <time>``."""
+        made = _MODES.get(self.mode, self.mode)
+        what = made_of(self.kind, self.format) or self.converter
+        parts = (what, made, _html.when(self.time))
         return f"version {self.version}: {', '.join(part for part in parts if part)}"
 
     def sources(self) -> list[str]:
@@ -101,7 +106,7 @@ def origin_of(version: int, time: datetime, properties: Mapping[str, str]) -> Or
     """Return what the properties of a version say about its origin, ``None`` if nothing."""
     stored = {
         key: redact_facts(_json(properties.get(f"lancenb.{key}")))
-        for key in ("source", "files", "options", "converter", "mode", "format", "reader")
+        for key in ("source", "files", "options", "converter", "mode", "format", "reader", "kind")
     }
     source = stored["source"]
     download = source if isinstance(source, dict) else {}
@@ -111,7 +116,8 @@ def origin_of(version: int, time: datetime, properties: Mapping[str, str]) -> Or
     if not names and not items and not stored["converter"]:
         return None
     options = stored["options"]
-    words = {k: str(stored[k] or "") for k in ("converter", "mode", "format", "reader")}
+    words = {k: str(stored[k] or "") for k in ("converter", "mode", "reader", "kind")}
+    words["format"] = form_of(stored)
     return Origin(
         version,
         time,

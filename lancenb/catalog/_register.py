@@ -55,6 +55,8 @@ class Registering(Slots):
         Raises:
             AlreadyExists: the name is taken, or the table has a name already.
             NotFound: there is no table.
+            InvalidArgument: the table lies in the cache of downloads, where clearing it would
+                erase the table.
 
         >>> import tempfile, pyarrow as pa, lancenb
         >>> from lancenb.store import lance_module
@@ -129,6 +131,8 @@ class Registering(Slots):
 
     def _location(self, uri: Any) -> str:
         """Return a table's address as kept: relative below the root, absolute elsewhere."""
+        if hasattr(uri, "path") and hasattr(uri, "lineage"):
+            uri = uri.path  # a download
         text = str(getattr(uri, "uri", uri))
         if not text.strip():
             raise InvalidArgument("the address of the table is empty")
@@ -146,6 +150,8 @@ class Registering(Slots):
             real = os.path.realpath(root) + "/"  # the same table by another way, over a link
             if os.path.realpath(full).startswith(real):
                 full = root + os.path.realpath(full).removeprefix(real)
+        if not full.startswith(root):
+            _refuse_cached(full)
         if full.rstrip("/") == self.store.uri.rstrip("/") or full == self.registry.uri:
             raise InvalidArgument(f"{text!r} is the catalogue itself, not a table in it")
         return full.removeprefix(root).rstrip("/") if full.startswith(root) else full.rstrip("/")
@@ -228,3 +234,15 @@ def _pinned(address: str, dataset: Any) -> str:
     from lancenb.download.lance_repo import parse_table
 
     return parse_table(address).pinned(dataset._storage_options["hf_revision"])
+
+
+def _refuse_cached(path: str) -> None:
+    """Refuse a table in the download cache, whose files may go at any time."""
+    from lancenb.download.cache import holds
+
+    if "://" not in path and holds(path):
+        raise InvalidArgument(
+            f"{path} lies in the cache of downloads, which may be cleared",
+            hint="dm.convert(lancenb.download(...), name) copies its rows into the catalogue; "
+            "download(..., to=FOLDER) brings it to a place of its own, to be registered",
+        )

@@ -68,6 +68,7 @@ class Plan:
         schema_metadata_updates: for appends: schema metadata that changes with this commit.
         commit: takes over writing and committing, for writers that store only what changed.
         on_close: releases files; always called.
+        notes: sentences for the report.
     """
 
     kind: str
@@ -82,6 +83,7 @@ class Plan:
     schema_metadata_updates: dict[str, str] | None = None
     commit: Callable[..., tuple[int, int, int]] | None = None
     on_close: Callable[[], None] | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 class StaleLabels(Conflict):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lancenb.errors import InvalidArgument, UnknownOption
 
 from ._base import Converter, ConvertReport, check_mode, location_text
+from ._fetch import fetched
 from ._sniff import sniff
 
 if TYPE_CHECKING:
@@ -53,6 +54,16 @@ def make_converter(source: Any, kind: str | None = None, **options: Any) -> Conv
     """
     import inspect
 
+    from ._lance import LanceConverter, kind_of_table, table_of
+
+    table = table_of(source)
+    if table is not None:
+        if options:
+            raise UnknownOption(
+                f"copying a Lance table has no option {next(iter(options))!r}",
+                hint="leave it out; its rows and columns are taken as they are",
+            )
+        return LanceConverter(kind or kind_of_table(table))
     chosen = kind or sniff(source).kind
     cls = converter_class(chosen)
     known = [p for p in inspect.signature(cls).parameters if p != "self"]
@@ -88,7 +99,9 @@ def convert(
 
     Args:
         source: path, list of paths, pattern, folder, download result, ``datasets`` dataset,
-            Arrow table, data frame, state dict or module.
+            Arrow table, data frame, state dict or module; a Lance table, whose rows are copied;
+            or what only :func:`lancenb.download` understands (``hf:model:ID``, ``https://...``),
+            which is downloaded first.
         target: where the table goes: a path or URI such as ``"./flowers.lance"`` or
             ``"s3://bucket/flowers.lance"``; with ``manager`` a name in its catalogue.
         mode: ``"create"``, ``"overwrite"`` or ``"append"``.
@@ -131,6 +144,7 @@ def convert(
             **options,
         )
     _require_location(target, store)
+    source = fetched(source, progress, cancel)
     converter = make_converter(source, kind, **options)
     return converter.convert(
         source,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lancenb.download._pull import pulled
-from lancenb.errors import EmptyInput, LancenbError, UnsupportedFormat
+from lancenb.errors import EmptyInput, LancenbError, UnsafeInput, UnsupportedFormat
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,6 +56,9 @@ class DatasetRows:
     Args:
         dataset: what is read.
         where: what to call it in messages.
+        root: folder in which every file that a cell names must lie, for a data set that came from
+            a folder on disk: it has no say in what else of this machine is read. ``None`` for an
+            object of the user's own.
 
     Attributes:
         schema: with the features in its metadata.
@@ -67,11 +70,12 @@ class DatasetRows:
         UnsupportedFormat: a stream that has neither rows nor features.
     """
 
-    def __init__(self, dataset: Any, where: str = "the dataset"):
+    def __init__(self, dataset: Any, where: str = "the dataset", root: str | None = None):
         from datasets.features.features import require_storage_embed
 
         self.cancel: CancelToken | None = None
         self.where, self._dataset = where, dataset.with_format("arrow")
+        self.root = None if root is None else os.path.abspath(root)
         self._seen: list[pa.Table] = []
         self.streams = not hasattr(dataset, "data")
         self.rows: int | None = None if self.streams else len(dataset)
@@ -174,12 +178,26 @@ class DatasetRows:
             if not require_storage_embed(self.features[name]):
                 continue
             paths = named_files(table.select([name]))
+            if self.root is not None:
+                self._check_inside(paths, self.root if name in leave else os.getcwd())
             if paths and not (name in leave and all("://" not in path for path in paths)):
                 column = embed_array_storage(
                     table.column(name), self.features[name], token_per_repo_id=tokens
                 )
                 table = table.set_column(index, table.schema.field(index), column)
         return table
+
+    def _check_inside(self, paths: Sequence[str], base: str) -> None:
+        """Raise for a file outside the folder; ``base`` is what a relative path starts from."""
+        inside = os.path.join(str(self.root), "")
+        for path in dict.fromkeys(paths):
+            place = os.path.normpath(os.path.join(base, path))
+            if "::" in path or "://" in path or not place.startswith(inside):
+                raise UnsafeInput(
+                    f"{self.where} names the file {path[:200]!r} instead of holding it, and it is "
+                    "not one of its own files",
+                    hint="if it is yours: convert(datasets.load_from_disk(FOLDER), target)",
+                )
 
 
 @contextmanager
@@ -219,14 +237,23 @@ def stream_errors(where: str) -> Iterator[None]:
         raise hub_error(error, where, None, "the Hub") from error
 
 
-def split_rows(source: Any, where: str) -> list[tuple[str | None, DatasetRows]]:
+def split_rows(
+    source: Any, where: str, root: str | None = None
+) -> list[tuple[str | None, DatasetRows]]:
     """Return the parts of a data set: one, or one for each split of a dictionary.
+
+    Args:
+        source: a data set, or a dictionary of such.
+        where: what to call it in messages.
+        root: as in :class:`DatasetRows`.
 
     Raises:
         EmptyInput: a dictionary without splits.
     """
     if not isinstance(source, Mapping):
-        return [(None, DatasetRows(source, where))]
+        return [(None, DatasetRows(source, where, root))]
     if not source:
         raise EmptyInput(f"{where} has no splits", hint="load one of them")
-    return [(str(name), DatasetRows(part, f"{where} [{name}]")) for name, part in source.items()]
+    return [
+        (str(name), DatasetRows(part, f"{where} [{name}]", root)) for name, part in source.items()
+    ]

@@ -164,3 +164,30 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return entry.is_file()
     except OSError:
         return False
+
+
+def own_files(source: Any) -> list[Path] | None:
+    """Return the files of a download whose folder holds files of others, too.
+
+    Returns:
+        Its visible files, sorted; ``None`` when all that lies in its folder is its own.
+    """
+    folder, files = getattr(source, "path", None), getattr(source, "files", None)
+    if not files or folder is None or not os.path.isdir(folder) or is_table(folder):
+        return None
+    own = sorted(Path(os.path.abspath(file.path)) for file in files)
+    known = set(map(str, own))
+    below = (os.path.abspath(entry.path) for _, entry in walk(folder) if not hidden(entry.name))
+    if all(path in known for path in below):
+        return None
+    return [path for path in own if not path.name.startswith(".")]
+
+
+def is_table(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder is a Lance table."""
+    return (Path(folder) / "_versions").is_dir()
+
+
+def may_be_saved(own: list[Path] | None) -> bool:
+    """Whether files may be of a folder written by ``save_to_disk``; ``None`` for all of it."""
+    return own is None or any(path.name in ("state.json", "dataset_dict.json") for path in own)

@@ -27,6 +27,7 @@ class ConvertReport:
         mode: ``"create"``, ``"overwrite"`` or ``"append"``.
         name: name in the catalogue, when converted through one.
         lineage: where the rows came from, as stored with the version.
+        notes: what you may want to know about the result, in sentences.
     """
 
     uri: str
@@ -41,6 +42,7 @@ class ConvertReport:
     mode: str
     name: str | None = None
     lineage: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
         label = self.name or self.uri
@@ -52,7 +54,7 @@ class ConvertReport:
             text += f", {self._idle}"
         elif self.skipped:
             text += f", {len(self.skipped):,} skipped"
-        return text + ">"
+        return "\n".join([text + ">", *(f"  note: {note}" for note in self.notes)])
 
     @property
     def _idle(self) -> str:
@@ -68,8 +70,7 @@ class ConvertReport:
             ("payload", f"{shown_size(self.bytes)} in {self.seconds:.2f} s"),
             ("columns", ", ".join(f.name for f in self.schema)),
         ]
-        if self._idle:
-            rows.append(("note", self._idle))
+        rows += [("note", note) for note in (self._idle, *self.notes) if note]
         cells = "".join(
             f"<tr><th style='text-align:left'>{escape(key)}</th>"
             f"<td style='text-align:left'>{escape(value)}</td></tr>"

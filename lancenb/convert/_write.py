@@ -21,6 +21,7 @@ from ._base import ConvertReport, Existing, Plan, StaleLabels, resolve_uri, stor
 from ._cleanup import remove_uncommitted
 from ._extend import check_same_fields, extend
 from ._schema import check_append
+from ._words import default_message, form_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,6 +91,7 @@ def write_plan(
         converter=converter,
         mode=mode,
         lineage=facts(),
+        notes=plan.notes,
     )
 
 
@@ -272,7 +274,7 @@ def _properties(
     for key, value in redact_facts(dict(facts)).items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         out[key if key.startswith(PREFIX) else PREFIX + key] = text
-    out[MESSAGE_KEY] = storable(message) or f"{mode} by {converter or 'lancenb'}"
+    out[MESSAGE_KEY] = storable(message) or default_message(mode, plan.kind, form_of(facts))
     return out
 
 

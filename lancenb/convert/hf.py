@@ -142,9 +142,9 @@ class _Shape:
 def _shape(table: Any, columns: Sequence[str] | None, original: bool) -> _Shape:
     from datasets import Features
 
-    from lancenb.download.features import declared_features
+    from lancenb.download.features import declared_features, read_schema
 
-    schema = table.schema
+    schema = read_schema(table)
     found = declared_features(schema)
     if not original:
         names = list(schema.names if columns is None else columns)

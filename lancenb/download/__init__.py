@@ -1,5 +1,10 @@
 """Models and data sets to this machine: verified, resumable, with lineage. Itself callable.
 
+>>> import lancenb as lnb
+>>> import tempfile
+>>> lnb.download("synthetic", split="test", limit=20, cache=tempfile.mkdtemp()).kind
+'dataset'
+
 ``lancenb.download(spec)`` takes Hub repositories, addresses, torchvision names, data sets, known
 names and local paths; ``lancenb.plan(spec)`` says beforehand what would come;
 :class:`ModelDownloader` and :class:`DatasetDownloader` are the front ends with a mode. What comes
@@ -15,6 +20,7 @@ from types import ModuleType
 from . import errors, registry
 from ._cache_report import CachedRevision, CacheReport, Cleared
 from ._download import download
+from ._entry import DatasetEntry
 from ._probe import Probe
 from .cache import Cache, CacheEntry
 from .downloaders import DatasetDownloader, ModelDownloader
@@ -32,6 +38,7 @@ __all__ = [
     "CachedRevision",
     "Cleared",
     "DatasetDownloader",
+    "DatasetEntry",
     "Download",
     "DownloadPlan",
     "DownloadedFile",
@@ -59,5 +66,6 @@ class _CallableModule(ModuleType):
 
 
 sys.modules[__name__].__class__ = _CallableModule
-# without this, help and Shift-Tab swallow the first argument
+# without these, help and Shift-Tab swallow the first argument and show none of the others
 __signature__ = inspect.signature(download)
+__doc__ = f"{__doc__}\nThe arguments of ``lancenb.download``:\n\n{inspect.getdoc(download)}\n"

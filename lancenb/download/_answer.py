@@ -7,20 +7,32 @@ import contextlib
 import http.client
 import re
 import socket
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 import urllib3
 from urllib3.response import BaseHTTPResponse
 
+from ._coding import (
+    Unpacker,
+    body_length,
+    check_framing,
+    holds_packed,
+    is_steady,
+    number,
+    packing,
+)
 from ._failures import Retry, network_failure
-from ._names import public_url
+from ._names import name_from_disposition, name_from_url, public_url
 from ._partial import Note
 from ._watch import Watch
 
 _SHA256 = re.compile(r"(?:^|[,\s])sha-256=:([^:]*):", re.IGNORECASE)
 _SMALL = 1 << 16
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_LOOK = 0.05
+_BLOCK = 64 << 10
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+|\*)")
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int, int, int | None] | None:
@@ -29,10 +41,14 @@ def content_range(headers: Mapping[str, str]) -> tuple[int, int, int | None] | N
     >>> content_range({"Content-Range": "bytes 0-0/7"}), content_range({})
     ((0, 0, 7), None)
     """
-    match = _CONTENT_RANGE.match(headers.get("Content-Range") or "")
+    match = _CONTENT_RANGE.fullmatch((headers.get("Content-Range") or "").strip())
     if not match:
         return None
-    return int(match[1]), int(match[2]), None if match[3] == "*" else int(match[3])
+    first, last, total = (number(item) for item in match.groups())
+    unknown = match[3] == "*"
+    if first is None or last is None or (total is None and not unknown):
+        return None
+    return (first, last, total) if first <= last and (total is None or last < total) else None
 
 
 def promised_sha256(headers: Mapping[str, str]) -> str | None:
@@ -65,6 +81,11 @@ class Body(http.client.HTTPResponse):
             self._close_conn()  # type: ignore[attr-defined]
         return count
 
+    def end(self) -> None:
+        """Let the connection take the next request; nothing is left to read."""
+        if self.fp is not None:
+            self._close_conn()  # type: ignore[attr-defined]
+
 
 class Answer:
     """Status, headers and body of one request.
@@ -73,13 +94,17 @@ class Answer:
         response: as urllib3 gave it, body unread.
         url: address that answered.
         watch: wakes a read when the download is stopped.
+        packed: True keeps a packed body as it comes.
     """
 
-    def __init__(self, response: BaseHTTPResponse, url: str, watch: Watch):
+    def __init__(self, response: BaseHTTPResponse, url: str, watch: Watch, *, packed: bool = False):
         self.status = response.status
         self.headers = response.headers
         self.url = url
-        self.encoded = (self.headers.get("Content-Encoding") or "identity").lower() != "identity"
+        proposed = name_from_disposition(self.headers.get("Content-Disposition"))
+        packed = packed or holds_packed(proposed) or holds_packed(name_from_url(url))
+        self._coding = None if packed else packing(self.headers)
+        self.encoded = self._coding is not None
         self._response: Any = response
         self._watch = watch
         self._sock: socket.socket | None = getattr(response.connection, "answering", None)
@@ -88,6 +113,13 @@ class Answer:
         body = getattr(response, "_fp", None)
         plain = isinstance(body, Body) and not body.chunked and not self.encoded
         self._body = body if plain else None
+        if self._body is not None and self._body.length is None:
+            self._body.length = self.length  # the standard library knows no repeated ones
+        self._unpacker = Unpacker(self._coding, self._packed) if self._coding else None
+
+    def check(self) -> None:
+        """Raise :class:`DownloadFailed` unless it can be told where the body ends."""
+        check_framing(self.headers, self._coding, public_url(self.url))
 
     def watched_by(self, watch: Watch) -> None:
         """Let another watch end the reading of this answer."""
@@ -107,6 +139,8 @@ class Answer:
             self.headers.get("Content-Disposition"),
             self.encoded,
             None if self.encoded else promised_sha256(self.headers),
+            self._weak,
+            is_steady(self.headers),
         )
 
     @property
@@ -116,10 +150,18 @@ class Answer:
         return etag if etag and not etag.startswith("W/") else None
 
     @property
+    def _weak(self) -> str | None:
+        """The ETag if it stands for the meaning only: another one still is another version."""
+        etag = self.headers.get("ETag")
+        return etag if etag and etag.startswith("W/") else None
+
+    @property
     def length(self) -> int | None:
         """Bytes of the body as announced; None when the server does not say."""
-        text = self.headers.get("Content-Length") or ""
-        return int(text) if text.isdigit() and not self.encoded else None
+        try:
+            return None if self.encoded else body_length(self.headers)
+        except ValueError:
+            return None
 
     def read_into(self, view: memoryview) -> int:
         """Fill the beginning of ``view`` with what has arrived; 0 at the end of the body.
@@ -134,7 +176,13 @@ class Answer:
                 if not count:
                     self._watch.check()  # hanging up looks like an end from here
                 return count
-            block = self._response.read1(len(view), decode_content=self.encoded)
+            if self._unpacker is not None:
+                block = self._unpacker.read(len(view))
+            else:
+                block = self._response.read1(len(view), decode_content=False)
+        except (EOFError, zlib.error) as error:
+            self._watch.check()
+            raise Retry(network_failure(self.url, f"what came is damaged ({error})")) from error
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             self._watch.check()
             why = f"the connection broke ({error.__class__.__name__})"
@@ -146,12 +194,7 @@ class Answer:
 
     def close(self) -> None:
         """Give the connection back when little is left to read, end it otherwise."""
-        body = self._body
-        keep = body is not None and body.fp is None and body.length == 0
-        with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
-            if not keep and self.length is not None and self.length <= _SMALL:
-                self._response.drain_conn()
-                keep = True
+        keep = self._read_up()
         if self._sock is not None:
             self._watch.discard(self._sock)
             self._sock = None
@@ -160,6 +203,24 @@ class Answer:
                 self._response.release_conn()
             else:
                 self._response.close()
+
+    def _packed(self) -> bytes:
+        return self._response.read1(_BLOCK, decode_content=False)
+
+    def _read_up(self) -> bool:
+        """Whether the body is over, or what is left of it is here already: nobody waits for it."""
+        body = self._body
+        if body is None or body.length is None or body.length > _SMALL:
+            return False
+        if body.length and self._sock is not None:
+            view = memoryview(bytearray(body.length))
+            with contextlib.suppress(OSError):
+                self._sock.settimeout(_LOOK)
+                body.readinto1(view)
+        if body.length:
+            return False
+        body.end()
+        return True
 
     def __enter__(self) -> Answer:
         return self

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .cache import Cache
 
 _MANY = 20
+#: What the cache notes for itself; of interest to nobody but those who look for a fault.
+BOOKKEEPING = ("verified", "placed", "locks")
 _HEADERS = ("kind", "what", "size", "changed (UTC)")
 
 
@@ -160,11 +162,21 @@ class CacheReport:
         return card + _html.table(("damaged", "file", "what is wrong"), rows, more)
 
 
-def summary(cache: Cache) -> tuple[list[tuple[str, Any]], list[CacheEntry], list[tuple[Any, ...]]]:
-    """Return facts, entries worth showing and one row per kind of a cache."""
+def summary(
+    cache: Cache, chosen: Sequence[CacheEntry] | None = None, *, everything: bool = False
+) -> tuple[list[tuple[str, Any]], list[CacheEntry], list[tuple[Any, ...]]]:
+    """Return facts, entries worth showing and one row per kind of a cache.
+
+    Args:
+        cache: the cache.
+        chosen: only these entries; default: all.
+        everything: what the cache notes for itself, too.
+    """
     import shutil
 
-    entries = [e for e in cache.entries() if e.kind != "locks" and not e.name.startswith(".")]
+    found = cache.entries() if chosen is None else chosen
+    own = [] if everything else [e for e in found if e.kind in BOOKKEEPING]
+    entries = [e for e in found if e not in own and (everything or not e.name.startswith("."))]
     left = cache.leftovers()
     root = cache.root
     while not root.exists() and root != root.parent:
@@ -173,6 +185,7 @@ def summary(cache: Cache) -> tuple[list[tuple[str, Any]], list[CacheEntry], list
         ("folder", _short(cache.root)),
         ("free on its disk", _html.size(shutil.disk_usage(root).free)),
         ("left over", _freeable(left) if left else ""),
+        ("notes and locks", _noted(own) if own else ""),
     ]
     kinds = {
         kind: [e for e in entries if e.kind == kind] for kind in sorted({e.kind for e in entries})
@@ -186,13 +199,15 @@ def summary(cache: Cache) -> tuple[list[tuple[str, Any]], list[CacheEntry], list
     return facts, entries, rows
 
 
-def as_text(cache: Cache) -> str:
-    """Return a cache as a table for a terminal."""
-    facts, entries, rows = summary(cache)
+def as_text(
+    cache: Cache, chosen: Sequence[CacheEntry] | None = None, *, everything: bool = False
+) -> str:
+    """Return a cache, or chosen entries of it, as a table for a terminal."""
+    facts, entries, rows = summary(cache, chosen, everything=everything)
     lines = [_title(entries), *(f"  {key}: {value}" for key, value in facts if value)]
     if rows:
         lines += ["", _html.columns([("kind", "entries", "size"), *rows])]
-        lines += ["", *_text_rows(entries)]
+        lines += ["", *_text_rows(entries, len(entries) if everything else _MANY)]
     return "\n".join(lines)
 
 
@@ -220,6 +235,12 @@ def _freeable(left: Sequence[CacheEntry]) -> str:
     return f"{len(left):,}, {size}; clear(leftovers=True) deletes them"
 
 
+def _noted(own: Sequence[CacheEntry]) -> str:
+    kinds = ", ".join(sorted({item.kind for item in own}))
+    size = _html.size(sum(item.size for item in own))
+    return f"{_entries(len(own))} of {kinds}, {size}, not listed"
+
+
 def _short(path: Path) -> str:
     """Return a path for people: the home folder is ``~``."""
     home = Path.home()
@@ -228,7 +249,7 @@ def _short(path: Path) -> str:
     )
 
 
-def _rows(entries: Sequence[CacheEntry]) -> list[tuple[str, str, str, str]]:
+def _rows(entries: Sequence[CacheEntry], most: int = _MANY) -> list[tuple[str, str, str, str]]:
     return [
         (
             item.kind,
@@ -236,16 +257,18 @@ def _rows(entries: Sequence[CacheEntry]) -> list[tuple[str, str, str, str]]:
             _html.size(item.size),
             _html.when(datetime.fromtimestamp(item.modified, UTC)),
         )
-        for item in entries[:_MANY]
+        for item in entries[:most]
     ]
 
 
-def _more(entries: Sequence[CacheEntry]) -> str:
-    return f"the largest {_MANY} of {len(entries):,}" if len(entries) > _MANY else ""
+def _more(entries: Sequence[CacheEntry], most: int = _MANY) -> str:
+    if len(entries) <= most:
+        return ""
+    return f"the largest {most} of {len(entries):,}; cache.entries() lists all"
 
 
-def _text_rows(entries: Sequence[CacheEntry]) -> list[str]:
+def _text_rows(entries: Sequence[CacheEntry], most: int = _MANY) -> list[str]:
     if not entries:
         return []
-    lines = _html.columns([_HEADERS, *_rows(entries)]).splitlines()
-    return lines + ([f"({_more(entries)})"] if _more(entries) else [])
+    lines = _html.columns([_HEADERS, *_rows(entries, most)]).splitlines()
+    return lines + ([f"({_more(entries, most)})"] if _more(entries, most) else [])

@@ -77,7 +77,7 @@ def _wanted(request: CheckRequest) -> list[OfficialFile]:
 
 
 def _where_from(request: CheckRequest) -> None:
-    if request.missing and any(file.url for file in request.entry.files):
+    if (request.missing or request.wrong) and any(file.url for file in request.entry.files):
         request.notes.append(f"download('{request.entry.name}:official') fetches what its makers "
                              "publish")  # fmt: skip
 
@@ -103,7 +103,7 @@ def check_file(request: CheckRequest, file: OfficialFile, place: Path) -> None:
     """Compare one file with what its makers publish."""
     size = place.stat().st_size
     if file.size and size != file.size:
-        request.missing.append(
+        request.wrong.append(
             f"{place} has {size:,} bytes, {file.size:,} are expected (cut off, or another edition)"
         )
         return
@@ -117,7 +117,7 @@ def check_file(request: CheckRequest, file: OfficialFile, place: Path) -> None:
     if digest == promised:
         request.found.append(f"{file} has the right {algorithm}")
     else:
-        request.missing.append(f"{place} has {algorithm} {digest}, {promised} is expected")
+        request.wrong.append(f"{place} has {algorithm} {digest}, {promised} is expected")
 
 
 def _unpacked(request: CheckRequest, file: OfficialFile) -> bool:
@@ -144,14 +144,14 @@ def _check_idx_header(request: CheckRequest, file: OfficialFile, place: Path) ->
         head = stream.read(16)
     size = place.stat().st_size
     if len(head) < 8 or head[:3] != b"\0\0\x08":
-        request.missing.append(f"{place} is no idx file")
+        request.wrong.append(f"{place} is no idx file")
         return
     dims = [int.from_bytes(head[4 * i : 4 * i + 4], "big") for i in range(1, head[3] + 1)]
     volume = 1
     for dim in dims:
         volume *= dim
     if size != 4 + 4 * len(dims) + volume:
-        request.missing.append(
+        request.wrong.append(
             f"{place} has {size:,} bytes, its head promises {4 + 4 * len(dims) + volume:,}"
         )
         return
@@ -164,7 +164,7 @@ def compare(request: CheckRequest, what: str, count: int, expected: int | None, 
     if expected is None or count == expected:
         request.found.append(f"{what}: {count:,} {unit}")
     else:
-        request.missing.append(f"{what} has {count:,} {unit}, {expected:,} are expected")
+        request.wrong.append(f"{what} has {count:,} {unit}, {expected:,} are expected")
 
 
 def count_images(folder: Path, tracker: Tracker) -> int:

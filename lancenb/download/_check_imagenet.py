@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from .. import _html
 from ..errors import SourceNotFound
 from ._check import IMAGES, check_file, compare, locate
 from ._entry import CheckRequest, OfficialFile
@@ -41,9 +42,11 @@ def check_imagenet(request: CheckRequest) -> None:
             _check_archive(request, archive, packed)
         else:
             word = _FOLDERS.get(split, (split,))[0]
-            name = f" nor {archive.name}" if archive else ""
-            request.missing.append(f"{split}: neither a folder {word}/{name} is in {request.path}")
-    if request.missing:
+            request.missing.append(
+                f"{split}: neither a folder {word}/ nor {archive.name} is in {request.path}"
+                if archive else f"{split}: no folder {word}/ is in {request.path}"
+            )  # fmt: skip
+    if request.missing:  # something has to be got first; wrong numbers need no long guide
         request.notes.append(request.entry.guide)
 
 
@@ -79,19 +82,17 @@ def _check_classes(request: CheckRequest, split: str, folder: Path) -> None:
     if len(names) == expected:
         request.found.append(f"{split}: {len(names):,} class folders")
     else:
-        request.missing.append(
-            f"{split} has {len(names):,} class folders, {expected:,} are expected"
-        )
+        request.wrong.append(f"{split} has {len(names):,} class folders, {expected:,} are expected")
     rows = (request.entry.splits if official else request.counts or {}).get(split)
     compare(request, split, sum(counts.values()), rows, "images in class folders")
     empty = [name for name, count in counts.items() if not count]
     if empty:
-        request.missing.append(
-            f"{split}: {len(empty):,} class folders are empty, such as {empty[0]}"
+        request.wrong.append(
+            f"{split}: {_html.count(len(empty), 'class folder')} without images, such as {empty[0]}"
         )
     if loose:
-        request.missing.append(
-            f"{split}: {loose:,} images lie beside the class folders and so have no label"
+        request.wrong.append(
+            f"{split}: {_html.count(loose, 'image')} beside the class folders, so without a label"
         )
     strange = [name for name in names if not _WORDNET.fullmatch(name)]
     if official and strange:

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ChecksumMismatch, InvalidArgument
+from ..errors import Cancelled, ChecksumMismatch, InvalidArgument
 from ..progress import CancelToken, ProgressCallback, Tracker
 from ._quiet import hide_signatures
-from ._request import Request, check_place, make_request
+from ._request import Request, check_place, check_target, elsewhere, make_request
 from .cache import Cache
 from .policy import UrlPolicy
-from .result import Download, DownloadedFile, client_versions, local_files
+from .result import Download, DownloadedFile, client_versions, local_files, local_kind
+
+#: Kinds of which the cache keeps what has arrived when the work is stopped.
+_RESUMED = ("url", "torchvision", "model", "dataset", "arrow", "lance", "official")
 
 
 def download(
@@ -45,6 +48,7 @@ def download(
             ``hf://datasets/ID/TABLE.lance``, ``synthetic[:images|text|table]``, a known data set
             (``cifar10``), or a local path.
         to: put the result here: a folder, or for addresses a file. Default: only in the cache.
+            Files of other content under the same names are replaced only with ``force``.
         revision: branch, tag or commit of a repository.
         token: access token; for the Hub the login of this user is the default.
         allow: file patterns of a repository to take, instead of the choice made for you.
@@ -73,6 +77,7 @@ def download(
     Raises:
         InvalidArgument: the spec, or an option that this kind of source does not take.
         SourceNotFound: nothing is there.
+        AlreadyExists: the folder ``to`` holds other files of the same names, or other weights.
         DownloadDenied: a token is missing or not good enough.
         Offline: no network, and not in the cache.
         ChecksumMismatch: the bytes are not the promised ones; nothing is kept.
@@ -112,23 +117,22 @@ def perform(
     """Carry out a checked request; see :func:`download`."""
     check_place("to", to)
     hide_signatures()
-    way = _Way(_target(to), force, Tracker(progress, cancel), cancel)
+    way = _Way(check_target(request, to), force, Tracker(progress, cancel), cancel)
     makers = {
         "url": _address, "torchvision": _address, "arrow": _arrow, "synthetic": _synthetic,
         "local": _local, "lance": _lance, "official": _official,
     }  # fmt: skip
-    result = makers.get(request.kind, _hub)(request, way)
+    try:
+        result = makers.get(request.kind, _hub)(request, way)
+    except Cancelled as error:
+        if request.kind not in _RESUMED:
+            raise
+        raise Cancelled(
+            "the download was cancelled",
+            hint="what has arrived is kept: run it again and it goes on from there",
+        ) from error
     way.tracker.enter("done", str(result.path))
     return result
-
-
-def _target(to: str | os.PathLike[str] | None) -> Path | None:
-    if to is None:
-        return None
-    path = Path(to).expanduser()
-    if str(to).endswith(("/", os.sep)):
-        path.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _hub(request: Request, way: _Way) -> Download:
@@ -145,12 +149,13 @@ def _hub(request: Request, way: _Way) -> Download:
 def _arrow(request: Request, way: _Way) -> Download:
     from .arrow import arrow_dataset
 
-    return arrow_dataset(
-        request.source.name, config=request.source.config, split=request.split,
-        limit=request.limit, revision=request.revision, commit=request.commit,
-        token=request.token, offline=request.offline, cache=request.cache, policy=request.policy,
-        hub_engine=request.hub_engine, **vars(way),
-    )  # fmt: skip
+    with elsewhere(request):
+        return arrow_dataset(
+            request.source.name, config=request.source.config, split=request.split,
+            limit=request.limit, revision=request.revision, commit=request.commit,
+            token=request.token, offline=request.offline, cache=request.cache,
+            policy=request.policy, hub_engine=request.hub_engine, **vars(way),
+        )  # fmt: skip
 
 
 def _lance(request: Request, way: _Way) -> Download:
@@ -203,15 +208,19 @@ def _local(request: Request, way: _Way) -> Download:
 
     from ._files import disk_errors
     from ._partial import hash_file
+    from ._place import refuse_loss
     from .fetch import check_digest
 
-    path = Path(request.source.name)
+    path, source = Path(request.source.name), request.source.name
     expected = check_digest(request.sha256)
     if expected and path.is_dir():
         raise InvalidArgument(
             f"sha256= needs a file, {path} is a folder", hint="give the path of the file in it"
         )
     if way.to is not None:
+        name = path.name if way.to.is_dir() else ""
+        coming = {f.name: f.path for f in local_files(path)} if path.is_dir() else {name: path}
+        refuse_loss(way.to, coming, force=way.force)
         with disk_errors(way.to):
             if path.is_dir():
                 path = Path(shutil.copytree(path, way.to, dirs_exist_ok=True))
@@ -219,6 +228,7 @@ def _local(request: Request, way: _Way) -> Download:
                 way.to.parent.mkdir(parents=True, exist_ok=True)
                 path = Path(shutil.copy2(path, way.to))
     files = local_files(path)
+    kind = local_kind(path, files)
     if expected:
         digest = hash_file(path).hexdigest()
         if not digest.startswith(expected):
@@ -228,4 +238,4 @@ def _local(request: Request, way: _Way) -> Download:
             )
         files = (DownloadedFile(path, path.name, files[0].size, digest),)
     listing = [{"name": f.name, "size": f.size, "sha256": f.sha256} for f in files[:1000]]
-    return Download(path, files, {"source": str(path), "files": listing}, True, "file")
+    return Download(path, files, {"source": source, "files": listing}, True, kind)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from ._check import check_coco, check_idx
 from ._check_imagenet import check_imagenet
+from ._classes import CLASSES
 from ._entry import DatasetEntry, OfficialFile
-from ._shapes import CLASSES
 
 _CIFAR100 = (
     "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus "
@@ -147,6 +147,7 @@ BUILT_IN: tuple[DatasetEntry, ...] = (
         classes=CLASSES,
         splits={"train": 5000, "test": 1000, "validation": 1000},
         licence="CC0-1.0 (drawn by lancenb)",
+        aliases=("synthetic-images",),
         mean=(0.276, 0.273, 0.272),
         std=(0.197, 0.192, 0.196),
         size=(32, 32),
@@ -254,7 +255,8 @@ BUILT_IN: tuple[DatasetEntry, ...] = (
         source="guided",
         target="",
         splits={"train": 1_281_167, "validation": 50_000},
-        nbytes=156_000_000_000,
+        nbytes=sum(file.size for file in _IMAGENET_FILES),
+        class_count=1000,
         licence="ImageNet terms of access: non-commercial research, personal registration",
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),

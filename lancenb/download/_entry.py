@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import _html
+
 if TYPE_CHECKING:
     from ..progress import Tracker
+
+
+#: Short names of splits.
+SPLITS = {"val": "validation", "valid": "validation", "dev": "validation"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class OfficialFile:
         return f"{self.name}{size}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CheckReport:
     """Whether a folder or file on this machine is a whole copy of a data set.
 
@@ -46,7 +52,8 @@ class CheckReport:
         name: the data set.
         path: what was looked at.
         found: what is there and right, one sentence each.
-        missing: what is absent, damaged or of the wrong number, one sentence each.
+        missing: what is absent, one sentence each.
+        wrong: what is there but damaged, or of another number than expected, one sentence each.
         notes: what to do about it, and what could not be checked.
     """
 
@@ -54,20 +61,37 @@ class CheckReport:
     path: Path
     found: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether everything that was expected is there."""
-        return not self.missing
+        """Whether everything that was expected is there and right."""
+        return not (self.missing or self.wrong)
+
+    def _title(self) -> str:
+        state = "complete" if self.ok else "not right" if not self.missing else "not complete"
+        return f"{self.name} in {self.path}: {state}"
+
+    def _parts(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return (
+            ("found", self.found), ("missing", self.missing), ("wrong", self.wrong),
+            ("note", self.notes),
+        )  # fmt: skip
 
     def __str__(self) -> str:
-        lines = [f"{self.name} in {self.path}: {'complete' if self.ok else 'not complete'}"]
-        for word, sentences in (
-            ("found", self.found), ("missing", self.missing), ("note", self.notes),
-        ):  # fmt: skip
+        lines = [self._title()]
+        for word, sentences in self._parts():
             lines += [f"  {word:<8} {sentence}" for sentence in sentences]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        counts = [f"{len(s)} {word}" for word, s in self._parts()[:3] if s]
+        return f"<CheckReport {self._title()} ({', '.join(counts) or 'nothing found'})>"
+
+    def _repr_html_(self) -> str:
+        pairs = [(word, _html.lines(s)) for word, s in self._parts() if s]
+        return _html.facts(self._title(), pairs)
 
 
 @dataclass
@@ -83,6 +107,7 @@ class CheckRequest:
         tracker: told of the bytes and files looked at; a cancel takes effect here.
         found: see :class:`CheckReport`.
         missing: see :class:`CheckReport`.
+        wrong: see :class:`CheckReport`.
         notes: see :class:`CheckReport`.
     """
 
@@ -94,16 +119,18 @@ class CheckRequest:
     tracker: Tracker
     found: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def report(self) -> CheckReport:
         """Return the findings."""
         return CheckReport(
-            self.entry.name, self.path, tuple(self.found), tuple(self.missing), tuple(self.notes)
-        )
+            self.entry.name, self.path, tuple(self.found), tuple(self.missing), tuple(self.wrong),
+            tuple(self.notes),
+        )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DatasetEntry:
     """One known data set.
 
@@ -127,6 +154,7 @@ class DatasetEntry:
         aliases: further names it is found by.
         files: the files its makers publish; ``download("NAME:official")`` fetches them.
         check: looks whether a folder is a whole copy; default: by ``files``.
+        class_count: number of classes where their names are not listed.
     """
 
     name: str
@@ -147,9 +175,38 @@ class DatasetEntry:
     aliases: tuple[str, ...] = ()
     files: tuple[OfficialFile, ...] = ()
     check: Callable[[CheckRequest], None] | None = field(default=None, repr=False, compare=False)
+    class_count: int = 0
+
+    @property
+    def number_of_classes(self) -> int:
+        """How many classes there are; 0 when there are none, or nobody knows."""
+        return len(self.classes) or self.class_count
+
+    def rows(self) -> str:
+        """Return the rows per split in words; empty when nobody knows."""
+        return ", ".join(f"{count:,} {split}" for split, count in self.splits.items())
 
     def __str__(self) -> str:
-        rows = ", ".join(f"{count:,} {split}" for split, count in self.splits.items())
-        size = f", about {self.nbytes / 1e6:,.0f} MB" if self.nbytes else ""
-        classes = f", {len(self.classes)} classes" if self.classes else ""
-        return f"{self.name}: {self.kind}{classes} ({rows}{size})"
+        classes = self.number_of_classes
+        more = [self.rows(), f"about {_html.size(self.nbytes)}" if self.nbytes else ""]
+        about = ", ".join(filter(None, more))
+        return (
+            f"{self.name}: {self.kind}"
+            + (f", {classes:,} classes" if classes else "")
+            + (f" ({about})" if about else "")
+        )
+
+    def __repr__(self) -> str:
+        return f"<DatasetEntry {self}>"
+
+    def _repr_html_(self) -> str:
+        names = list(self.classes[:12]) + (["…"] if len(self.classes) > 12 else [])
+        pairs = [
+            ("rows", self.rows()), ("classes", self.number_of_classes or ""),
+            ("", _html.chips(names) if names else ""),
+            ("download", f"about {_html.size(self.nbytes)}" if self.nbytes else ""),
+            ("from", self.target or self.homepage), ("homepage", self.homepage),
+            ("files", _html.lines(map(str, self.files)) if self.files else ""),
+            ("licence", self.licence), ("by hand", self.guide),
+        ]  # fmt: skip
+        return _html.facts(f"{self.name}: {self.kind}", pairs)

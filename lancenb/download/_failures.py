@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import email.utils
 import time
 
 from urllib3.response import BaseHTTPResponse
 
 from ..errors import DownloadFailed, LancenbError, Offline, SourceNotFound
+from ._coding import number, seconds
 from ._names import public_url
 from .errors import DownloadDenied, RateLimited
 
@@ -42,13 +42,10 @@ def retry_after(header: str | None) -> float | None:
     if not header:
         return None
     text = header.strip()
-    if text.isdigit():
-        return float(text)
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, moment.timestamp() - time.time())
+    if (wait := number(text)) is not None:
+        return float(wait)
+    moment = seconds(text)
+    return None if moment is None else max(0.0, moment - time.time())
 
 
 def status_error(response: BaseHTTPResponse, url: str, had_token: bool) -> Exception:
@@ -67,14 +64,14 @@ def status_error(response: BaseHTTPResponse, url: str, had_token: bool) -> Excep
         return DownloadDenied(f"{shown} refuses access (status {status})", hint=hint)
     if status == 416:
         total = (response.headers.get("Content-Range") or "").rpartition("/")[2]
-        return RangeRejected(int(total) if total.isdigit() else None)
+        return RangeRejected(number(total))
     if status in RETRY_STATUS:
         wait = retry_after(response.headers.get("Retry-After"))
         if status == 429 or (wait is not None and wait > MAX_WAIT):
-            seconds = f"{wait:.0f} s" if wait is not None else "some minutes"
+            pause = f"{wait:.0f} s" if wait is not None else "some minutes"
             error: LancenbError = RateLimited(
                 f"{shown} asks to come back later (status {status})",
-                hint=f"try again in {seconds}",
+                hint=f"try again in {pause}",
                 details={"retry_after": wait},
             )
             return error if wait is not None and wait > MAX_WAIT else Retry(error, wait)

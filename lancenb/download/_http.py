@@ -10,9 +10,10 @@ from urllib3.response import BaseHTTPResponse
 from ..errors import DownloadFailed
 from . import _watch
 from ._answer import Answer
+from ._coding import holds_packed
 from ._connect import CONNECT_TIMEOUT, pool, proxy_for
 from ._failures import Retry, failed, offline, status_error
-from ._names import public_url
+from ._names import name_from_url, public_url
 from ._watch import Watch
 from .errors import BlockedURL
 from .policy import UrlPolicy, same_origin
@@ -29,11 +30,14 @@ def open_url(
     *,
     token: str | None = None,
     watch: Watch | None = None,
+    conditional: bool = False,
+    packed: bool = False,
 ) -> Answer:
     """GET ``url`` over allowed redirects; return the open answer.
 
     ``token`` goes out as a bearer token to the first origin only; ``headers`` that could hold
-    secrets too.
+    secrets too; a mirror of another origin gets neither. ``conditional``: 304 is an answer to what
+    was asked. ``packed``: keep a packed body as it comes.
 
     Raises:
         Retry: another attempt may help.
@@ -44,6 +48,8 @@ def open_url(
     origin, sent = current, dict(headers)
     if token:
         sent["Authorization"] = f"Bearer {token}"
+    if not same_origin(url, current):
+        sent = _public(sent)
     for _ in range(policy.max_redirects + 1):
         watch.check()
         response = _request(current, sent, policy, watch)
@@ -53,11 +59,11 @@ def open_url(
             current = _target(current, location, policy)
             if not same_origin(origin, current):
                 # for good: once away, a way back does not restore them
-                sent = {key: value for key, value in sent.items() if key.lower() not in _SECRET}
+                sent = _public(sent)
             continue
-        answer = Answer(response, current, watch)
-        if response.status in (200, 206, 304):
-            return answer
+        answer = Answer(response, current, watch, packed=packed or holds_packed(name_from_url(url)))
+        if response.status in (200, 206) or (response.status == 304 and conditional):
+            return _readable(answer)
         error = status_error(response, url, "Authorization" in sent)
         answer.close()
         raise error
@@ -65,6 +71,19 @@ def open_url(
         f"{public_url(url)} redirects more than {policy.max_redirects} times",
         hint="the server sends the request in a circle; try the address in a browser",
     )
+
+
+def _public(headers: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in headers.items() if key.lower() not in _SECRET}
+
+
+def _readable(answer: Answer) -> Answer:
+    try:
+        answer.check()
+    except DownloadFailed:
+        answer.close()
+        raise
+    return answer
 
 
 def _target(current: str, location: str, policy: UrlPolicy) -> str:
@@ -98,6 +117,11 @@ def _request(
             decode_content=False,
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
         )
+    except urllib3.exceptions.InvalidHeader as error:
+        raise DownloadFailed(
+            f"{shown}: the server's Content-Length makes no sense",
+            hint="the server is at fault, or something between; try another network or a mirror",
+        ) from error
     except urllib3.exceptions.LocationValueError as error:
         raise BlockedURL(
             f"{shown!r} is not a valid address", hint="copy the address once more"

@@ -58,10 +58,10 @@ def hub_error(
     status = status_of(error)
     # A gated repository is also a "missing" one to the client, so it comes first.
     if isinstance(error, hub.GatedRepoError):
-        first = "with the account of this token" if has_token else f"then {_LOGIN}"
+        first = " with the account of this token" if has_token else f", then {_LOGIN}"
         return GatedRepo(
             f"{source} is gated: its owner wants the terms accepted first",
-            hint=f"open {page}, accept the terms {first}",
+            hint=f"open {page}, accept the terms{first}",
         )
     if isinstance(error, hub.RevisionNotFoundError):
         return RevisionNotFound(
@@ -76,7 +76,7 @@ def hub_error(
         )
     if isinstance(error, (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled)):
         return Offline(
-            f"{source} is not complete in the cache and the Hub may not be asked",
+            f"{source} is not complete in the cache",
             hint="run it once with a network (and without HF_HUB_OFFLINE)",
         )
     if isinstance(error, hub.EntryNotFoundError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ._snapshot import Snapshot
 
 _BLOCK = 1 << 20
+_COMMIT, _ETAG = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class HubFolder:
@@ -44,7 +46,7 @@ class HubFolder:
     def blob(self, promise: dict[str, Any]) -> Path | None:
         """Return where the content of a file belongs, None when its hash is not known."""
         etag = promise.get("sha256") or promise.get("oid")
-        return self.blobs / etag if etag else None
+        return self.blobs / etag if etag and _ETAG.fullmatch(etag) else None
 
     def lock(self, blob: Path) -> Path:
         """Return the lock that the official client takes for this content, too."""
@@ -60,9 +62,10 @@ class HubFolder:
     def commit_of(self, ref: str) -> str | None:
         """Return the commit that a branch or tag led to when it was asked last."""
         try:
-            return (self.home / "refs" / ref).read_text("utf-8").strip() or None
+            commit = (self.home / "refs" / ref).read_text("utf-8").strip()
         except (OSError, ValueError):
             return None
+        return commit if _COMMIT.fullmatch(commit) else None  # it becomes a path
 
     def remember(self, ref: str, commit: str) -> None:
         """Note which commit a branch or tag leads to."""
@@ -106,15 +109,18 @@ def git_hash(path: Path) -> str:
 
 
 def forget(folder: Path, names: Iterable[str]) -> None:
-    """Drop files of a snapshot together with the blobs they point to."""
+    """Drop files of a snapshot together with the blobs of this repository they point to."""
+    home = Path(os.path.abspath(folder)).parent.parent
     for name in names:
         path = folder / name
         blob = path.parent / os.readlink(path) if path.is_symlink() else None
         path.unlink(missing_ok=True)
-        if blob is not None and blob.parent.name == "blobs":
-            shared = blob.resolve()
-            blob.unlink(missing_ok=True)
-            shared.unlink(missing_ok=True)  # xet keeps content that many blobs link to
+        if blob is None or Path(os.path.abspath(blob)).parent != home / "blobs":
+            continue  # what a link to elsewhere leads to is not ours
+        content = blob.resolve()
+        blob.unlink(missing_ok=True)
+        if content.is_relative_to(home.resolve()):
+            content.unlink(missing_ok=True)
 
 
 def view(snapshot: Snapshot, folder: Path, names: Sequence[str]) -> Path:

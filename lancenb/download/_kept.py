@@ -13,8 +13,10 @@ from ..progress import CancelToken
 from ._beside import made_beside
 from ._files import disk_errors
 from ._parquet import hashed_files
+from ._partial import hash_file
+from ._place import refuse_loss
 from .cache import Cache
-from .result import Download, DownloadedFile
+from .result import Download, DownloadedFile, local_files
 
 _META = "about.json"
 #: Names of what is being made, in the folder that is locked meanwhile.
@@ -57,20 +59,26 @@ def keep(
             ]
             listing = [[item.name, item.size, item.sha256] for item in files]
             made = {"lineage": lineage, "files": listing}
+        if fresh or _times(path, made) != made.get("times"):
+            made["times"] = _times(path, made)
             waiting = home / f"{_META}.new"
             waiting.write_text(json.dumps(made), "utf-8")
             os.replace(waiting, note)
         if to is not None:
-            path = place(path, to.absolute())
+            path = place(path, to.absolute(), force=force)
     files = tuple(DownloadedFile(path / n, n, size, digest) for n, size, digest in made["files"])
     return Download(path, files, made["lineage"], not fresh, "dataset")
 
 
-def place(folder: Path, target: Path) -> Path:
+def place(folder: Path, target: Path, *, force: bool = False) -> Path:
     """Copy a folder's files to ``target``, each complete or absent; return ``target``.
 
     A target that does not exist yet appears when all are there.
+
+    Raises:
+        AlreadyExists: files of these names and other content are there, and no ``force``.
     """
+    refuse_loss(target, {item.name: item.path for item in local_files(folder)}, force=force)
     with made_beside(target) as fresh:
         shutil.copytree(folder, fresh, dirs_exist_ok=True)
         if not target.exists():
@@ -99,7 +107,22 @@ def kept(cache: Cache, kind: str, key: str, folder: str) -> bool:
 def _read(path: Path, note: Path) -> dict[str, Any] | None:
     try:
         made = json.loads(note.read_text("utf-8"))
-        complete = all((path / name).stat().st_size == size for name, size, _ in made["files"])
-        return made if complete else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return made if _undamaged(path, made) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _undamaged(path: Path, made: dict[str, Any]) -> bool:
+    """Whether all files are as they were; those of another time than noted are read."""
+    times = made.get("times") or {}
+    for name, size, digest in made["files"]:
+        stat = (path / name).stat()
+        if stat.st_size != size:
+            return False
+        if stat.st_mtime_ns != times.get(name) and hash_file(path / name).hexdigest() != digest:
+            return False
+    return isinstance(made["lineage"], dict)
+
+
+def _times(path: Path, made: dict[str, Any]) -> dict[str, int]:
+    return {name: (path / name).stat().st_mtime_ns for name, _, _ in made["files"]}

@@ -12,6 +12,7 @@ from ..errors import AlreadyExists
 from ..progress import CancelToken, Tracker
 from ._beside import made_beside
 from ._files import disk_errors, link_or_copy
+from ._place import same_content
 from .cache import Cache
 
 
@@ -47,7 +48,7 @@ def clean_view(
                 continue
             for name in names:
                 link = path / name
-                if not link.is_file():
+                if not same_content(link, folder / name):
                     link.parent.mkdir(parents=True, exist_ok=True)
                     link.unlink(missing_ok=True)
                     link_or_copy((folder / name).resolve(), link)
@@ -55,7 +56,9 @@ def clean_view(
     raise AlreadyExists(f"{path.parent} has been written to", hint="clear the cache: kind='view'")
 
 
-def put_table(folder: Path, names: Sequence[str], to: Path, tracker: Tracker) -> Path:
+def put_table(
+    folder: Path, names: Sequence[str], to: Path, tracker: Tracker, *, force: bool = False
+) -> Path:
     """Copy a table to a place of its own, complete or not at all.
 
     Args:
@@ -63,6 +66,7 @@ def put_table(folder: Path, names: Sequence[str], to: Path, tracker: Tracker) ->
         names: its files, relative to it.
         to: path of the table when it ends in ``.lance``, else the folder it goes into.
         tracker: progress.
+        force: a table that lies there may be replaced.
 
     Raises:
         AlreadyExists: there is something else.
@@ -70,22 +74,37 @@ def put_table(folder: Path, names: Sequence[str], to: Path, tracker: Tracker) ->
     path = to if to.suffix == ".lance" else to / folder.name
     if path.is_dir() and any(path.iterdir()):
         same = _files(path) == set(names) and all(
-            (path / name).stat().st_size == (folder / name).stat().st_size for name in names
+            same_content(path / name, folder / name) for name in names
         )
         if same:
             return path
-        raise AlreadyExists(
-            f"{path} holds other files already", hint="choose another place with to="
-        )
+        if not force or not (path / "_versions").is_dir():
+            raise AlreadyExists(
+                f"{path} holds other files already, or some were changed",
+                hint="choose another place with to=, or replace a table with force=True",
+            )
     with made_beside(path) as fresh:
         for name in names:
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, fresh / name)
             tracker.advance()
-        if path.is_dir():
-            path.rmdir()
-        os.replace(fresh, path)
+        _exchange(fresh, path)
     return path
+
+
+def _exchange(fresh: Path, path: Path) -> None:
+    """Put a folder where an empty one, an older table or nothing is."""
+    if not path.is_dir():
+        os.replace(fresh, path)
+        return
+    with made_beside(path) as aside:  # on the same disk, and removed in the end
+        old = aside / "old"
+        os.replace(path, old)
+        try:
+            os.replace(fresh, path)
+        except BaseException:
+            os.replace(old, path)
+            raise
 
 
 def _files(path: Path) -> set[str]:

@@ -16,6 +16,7 @@ from ._repo_files import CARDS, RepoFiles, relative_names
 _FOLDERS = ("imagefolder", "audiofolder", "videofolder", "pdffolder", "meshfolder", "niftifolder")
 _META = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _LISTED, _MEMBERS = 20, 1000
+_MOST_REPEATED = 1000
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".lz4", ".7z", ".rar")
 
 
@@ -167,38 +168,76 @@ def _check_card(path: Path, name: str) -> None:
         return
     import yaml
 
-    text = path.read_text("utf-8", "replace")
-    if path.suffix == ".md":
-        parts = text.split("---", 2)
-        text = parts[1] if text.startswith("---") and len(parts) == 3 else ""
     try:
-        found = yaml.safe_load(text) or {}
-    except (yaml.YAMLError, RecursionError) as error:
+        text = path.read_text("utf-8")
+        if path.suffix == ".md":
+            from huggingface_hub import DatasetCard
+            from huggingface_hub.repocard import REGEX_YAML_BLOCK
+
+            block = REGEX_YAML_BLOCK.search(text)
+            _check_repeats(block[2] if block else "", name)
+            found = DatasetCard.load(path).data.to_dict()  # the very parser that datasets uses
+        else:
+            _check_repeats(text, name)
+            found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise CorruptInput(
             f"the description of {name} ({path.name}) is not readable", hint="tell its owner"
         ) from error
     configs = found.get("configs") if isinstance(found, dict) else None
-    for config in configs if isinstance(configs, list) else []:
-        if not isinstance(config, dict):
-            continue
-        for text in _texts([config.get("data_files"), config.get("data_dir")]):
-            if "://" in text or "::" in text or text.startswith(("/", "~")) or (
-                ".." in text.replace("\\", "/").split("/")
-            ):  # fmt: skip
-                raise UnsafeInput(
-                    f"the description of {name} names a data file that is not one of its own: "
-                    f"{text.split('?')[0][:100]!r}",
-                    hint="mode='repo' takes its own files; other addresses are downloads of "
-                    "their own",
-                )
+    known = [c for c in configs if isinstance(c, dict)] if isinstance(configs, list) else []
+    for text in _texts([[c.get("data_files"), c.get("data_dir")] for c in known], set()):
+        elsewhere = "://" in text or "::" in text or text.startswith(("/", "~"))
+        if elsewhere or ".." in text.replace("\\", "/").split("/"):
+            raise UnsafeInput(
+                f"the description of {name} names a data file that is not one of its own: "
+                f"{text.split('?')[0][:100]!r}",
+                hint="mode='repo' takes its own files; other addresses are downloads of their own",
+            )
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _check_repeats(text: str, name: str) -> None:
+    """Refuse YAML that says little and means much, before anybody unfolds it.
+
+    References to one place, and to itself, are written once and read any number of times: by
+    merging keys while it is parsed, and by whoever prints or walks through what was parsed.
+    """
+    if "*" not in text:
+        return
+    import yaml
+
+    sizes: dict[str, float] = {}
+    open_: list[tuple[str | None, float]] = []
+    total: float = 0
+    repeated: float = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        anchor = getattr(event, "anchor", None)
+        if isinstance(event, yaml.AliasEvent):
+            grown = sizes.get(anchor or "", 0.0)
+            repeated += grown
+            total += grown
+        elif isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
+            if anchor:  # until it is counted: if it holds itself, it has no end
+                sizes[anchor] = 1 if isinstance(event, yaml.ScalarEvent) else float("inf")
+            if isinstance(event, yaml.CollectionStartEvent):
+                open_.append((anchor, total))
+            total += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_.pop()
+            if anchor:
+                sizes[anchor] = total - before
+        if repeated > _MOST_REPEATED:
+            raise UnsafeInput(
+                f"the description of {name} repeats itself more than {_MOST_REPEATED:,} times",
+                hint="tell its owner; mode='repo' takes the files as they are",
+            )
+
+
+def _texts(value: Any, seen: set[int]) -> Iterator[str]:
+    """Yield all texts in a value once; YAML may refer to one place any number of times."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
+    elif isinstance(value, (dict, list)) and id(value) not in seen:
+        seen.add(id(value))
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item, seen)

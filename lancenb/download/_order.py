@@ -18,6 +18,7 @@ class Order:
         token: bearer token for the origin of ``url``.
         headers: further request headers.
         size: expected size in bytes.
+        packed: keep a packed body as it comes.
         unless: note on a finished copy; the server may answer that it is still good.
         trusted_hash: the digest will be checked, so pieces need no validator.
         retries: failures in a row that are borne.
@@ -28,8 +29,8 @@ class Order:
 
     url: str
     policy: UrlPolicy
-    token: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    token: str | None = field(default=None, repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
     size: int | None = None
     unless: Note | None = None
     trusted_hash: bool = False
@@ -37,3 +38,4 @@ class Order:
     backoff: float = 0.5
     parts: int = 4
     parallel_from: int = 128 << 20
+    packed: bool = False

@@ -12,6 +12,7 @@ from pathlib import Path
 
 _BLOCK = 256 << 10
 _PIECE = 64 << 10
+_CONTROL = frozenset(map(chr, (*range(32), 127)))
 Ranges = list[tuple[int, int]]
 
 
@@ -28,6 +29,8 @@ class Note:
         decoded: the server packed the file for the way, so offsets of one answer mean nothing
             in the next.
         digest: sha256 that the server promises (``Repr-Digest``, RFC 9530), or None.
+        weak: weak ETag, or None: it proves nothing, but another one is another version.
+        steady: ``modified`` was not of the last minute, so that it tells versions apart.
     """
 
     url: str
@@ -37,18 +40,53 @@ class Note:
     disposition: str | None = None
     decoded: bool = False
     digest: str | None = None
+    weak: str | None = None
+    steady: bool = False
 
     @property
     def validator(self) -> str | None:
-        """Value for ``If-Range``: a strong ETag, else the modification time (RFC 9110, 13.1.5)."""
-        return self.etag or self.modified
+        """Value for ``If-Range``: a strong ETag, else a time that is one (RFC 9110, 13.1.5)."""
+        return self.etag or (self.modified if self.steady else None)
+
+    @classmethod
+    def of(cls, data: object) -> Note:
+        """Return a note read from a disk, where anybody may have changed it.
+
+        Raises:
+            TypeError: a value has another type than this class writes.
+            ValueError: a value could not have come from a server, or cannot go back to one.
+        """
+        if not isinstance(data, dict):
+            raise TypeError("note")
+        note = cls(**data)
+        texts = (note.etag, note.modified, note.disposition, note.digest)
+        if not isinstance(note.url, str) or not isinstance(note.decoded, bool):
+            raise TypeError("url, decoded")
+        if not all(text is None or isinstance(text, str) for text in texts):
+            raise TypeError("etag, modified, disposition, digest")
+        if note.total is not None and type(note.total) is not int:
+            raise TypeError("total")
+        if (note.total or 0) < 0:
+            raise ValueError("total")
+        for text in (note.etag, note.modified):  # they are sent back as headers
+            if text is not None and (set(text) & _CONTROL or max(text, default="") > "\xff"):
+                raise ValueError("etag, modified")
+        return note
 
     def differs(self, other: Note) -> bool:
         """Whether the two notes cannot be about the same bytes."""
         pairs = [(self.etag, other.etag), (self.total, other.total), (self.digest, other.digest)]
+        pairs.append((self.weak, other.weak))
         if not (self.etag and other.etag):
             pairs.append((self.modified, other.modified))
         return any(None not in pair and pair[0] != pair[1] for pair in pairs)
+
+    def continues(self, part: Note) -> bool:
+        """Whether a part (206) with the note ``part`` belongs to the same bytes.
+
+        It has to repeat a strong ETag (RFC 9110, 15.3.7): one that does not has ignored If-Range.
+        """
+        return not self.differs(part) and (self.etag is None or part.etag == self.etag)
 
 
 @functools.cache
@@ -97,13 +135,13 @@ class Partial:
         """Return what is here, None when nothing usable is."""
         try:
             data = json.loads(self.note_path.read_text("utf-8"))
-            note = Note(**data["note"])
+            note = Note.of(data["note"])
             size = self.path.stat().st_size
             have = data.get("have")
             if have is None:
                 return Kept(note, [(0, size)])
             ranges = [(int(start), int(stop)) for start, stop in have]
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
         edges = [edge for pair in ranges for edge in pair]
         if edges != sorted(edges) or (edges and not 0 <= edges[0] <= edges[-1] <= size):

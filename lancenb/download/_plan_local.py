@@ -13,14 +13,15 @@ from ._headers import PlannedTensor, read_local_tensors
 from ._plan_kinds import file_kind, notes_on, with_room
 from ._request import Request
 from .plan import DownloadPlan, PlannedFile
-from .result import local_files
+from .result import local_files, local_kind
 
 
 def local(request: Request, cancel: CancelToken | None) -> DownloadPlan:
     """Plan a path on this machine: what is there."""
     path = Path(request.source.name)
     files, tensors, notes = [], list[PlannedTensor](), []
-    for item in local_files(path):
+    there = local_files(path)
+    for item in there:
         if cancel is not None:
             cancel.check()
         files.append(PlannedFile(item.name, item.size, kind=file_kind(item.name), cached=True))
@@ -30,7 +31,7 @@ def local(request: Request, cancel: CancelToken | None) -> DownloadPlan:
             except CorruptInput as error:
                 notes.append(error.message)
     made = DownloadPlan(
-        spec=request.spec, kind="file", source=str(path), files=tuple(files),
+        spec=request.spec, kind=local_kind(path, there), source=str(path), files=tuple(files),
         tensors=tuple(tensors), notes=(*notes, *notes_on(files)), request=request,
     )  # fmt: skip
     return with_room(made, path if path.is_dir() else path.parent)
@@ -92,5 +93,5 @@ def guided(spec: str | os.PathLike[str]) -> DownloadPlan | None:
 
 
 def _about(entry: registry.DatasetEntry) -> dict[str, object]:
-    facts = {"rows": entry.splits, "classes": len(entry.classes), "homepage": entry.homepage}
+    facts = {"rows": entry.splits, "classes": entry.number_of_classes, "homepage": entry.homepage}
     return {key: value for key, value in facts.items() if value}

@@ -6,10 +6,12 @@ import logging
 import re
 import threading
 
-_SIGNED = re.compile(r"\?[\w%.~-]+=[^\s'\")<>]*")
+_QUERY = re.compile(r"\?\S+")
+_CLOSING = "'\")>]},;:.!?"  # what a sentence puts behind an address
 _LOGGERS = (
     "httpx2", "httpcore2.http11", "httpcore2.http2", "huggingface_hub.file_download",
-    "huggingface_hub.utils._http", "urllib3.connectionpool",
+    "huggingface_hub.utils._http", "urllib3.connection", "urllib3.connectionpool",
+    "urllib3.util.retry",
 )  # fmt: skip
 _lock = threading.Lock()
 
@@ -20,12 +22,18 @@ def without_queries(text: str) -> str:
     >>> without_queries("GET https://cdn.example/a?Expires=1&Signature=s failed")
     'GET https://cdn.example/a failed'
     """
-    return _SIGNED.sub("", text)
+    return _QUERY.sub(_dropped, text)
+
+
+def _dropped(match: re.Match[str]) -> str:
+    """Return what is left of a query: the signs behind it, or all when it is only signs."""
+    bare = match[0].rstrip(_CLOSING)
+    return match[0][len(bare) :]
 
 
 def has_query(text: str) -> bool:
     """Whether a text shows an address with a query."""
-    return _SIGNED.search(text) is not None
+    return without_queries(text) != text
 
 
 class _Hide(logging.Filter):

@@ -242,21 +242,22 @@ class ParallelRead:
             self._direct = answer.url
 
     def _check(self, answer: Answer, chunk: Chunk) -> None:
-        if self.note.differs(answer.note(self.order.url)):
-            raise FileChanged
+        note = answer.note(self.order.url)
         if answer.status != 206:
-            raise RangesIgnored
+            raise FileChanged if self.note.differs(note) else RangesIgnored
+        if not self.note.continues(note):
+            raise FileChanged
         said = content_range(answer.headers)
         if said is None or said[0] != chunk.at:
             raise Retry(network_failure(self.order.url, "the server sent the wrong part"))
 
     def _copy(self, answer: Answer, chunk: Chunk, file: int, view: memoryview) -> None:
         said = content_range(answer.headers)
-        while not chunk.done:
-            count = answer.read_into(view[: chunk.stop - chunk.at])
+        # a smaller one than asked for: the server hands the file out in portions
+        stop = chunk.stop if said is None else min(chunk.stop, said[1] + 1)
+        while chunk.at < stop:
+            count = answer.read_into(view[: stop - chunk.at])
             if not count:
-                if said is not None and chunk.at == said[1] + 1:
-                    return  # the server hands the file out in portions
                 raise Retry(network_failure(self.order.url, "the answer was cut short"))
             with self._writing:
                 at = put(file, view[:count], chunk.at)

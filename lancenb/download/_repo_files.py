@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from ..errors import UnsafeInput
-from ..store import open_table
+from ..store import check_self_contained, open_table
 from ._files import disk_errors, link_or_copy
 from ._hub_bodies import trusting
 from ._range_file import RangeFile
@@ -77,7 +77,7 @@ class FolderFiles:
 
     def table(self, root: str, whole: bool) -> Any:
         """Open the Lance table in a folder."""
-        return open_table(self.root / root)
+        return _checked(self.root / root, root)
 
 
 class HubFiles:
@@ -161,7 +161,7 @@ class HubFiles:
         policy = self.snapshot.policy
         if whole or (policy is not None and not policy.allow_private):
             self.bring(name for name in self.record.tree if name.startswith(f"{root}/"))
-            return open_table(self.root / root)
+            return _checked(self.root / root, root)
         from .lance_repo import HubTable, open_at
 
         self.partly.add(root)
@@ -181,6 +181,12 @@ class HubFiles:
         snapshot.tracker.advance(0, len(block))
         self.partly.add(name)
         return block
+
+
+def _checked(path: Path, name: str) -> Any:
+    table = open_table(path)
+    check_self_contained(table, name)
+    return table
 
 
 def relative_names(root: Path, paths: Iterable[str], name: str) -> list[str]:

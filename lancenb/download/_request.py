@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidArgument
+from ..errors import DownloadFailed, InvalidArgument, Offline, StoreNotWritable
+from . import registry
 from ._names import check_token, public_url
 from .cache import Cache
+from .errors import BlockedURL
 from .policy import UrlPolicy
 from .sources import Source, parse
 
@@ -25,6 +30,7 @@ _TAKES = {
     "torchvision": {"sha256", "offline", "force"},
     "local": {"sha256", "split", "limit", "offline", "force"},
 }
+_WORDS = {"arrow": "dataset", "url": "address", "official": "official dataset"}
 _ENGINES = ("auto", "range", "official")
 
 
@@ -111,6 +117,7 @@ def make_request(
     check_place("cache", cache)
     if policy is not None and not isinstance(policy, UrlPolicy):
         raise InvalidArgument(f"policy={policy!r:.60} is no UrlPolicy", hint="UrlPolicy(...)")
+    _refuse_local(source, policy)
     allow, ignore = _patterns(options.get("allow")), _patterns(options.get("ignore"))
     if source.pattern:
         if allow:
@@ -174,9 +181,24 @@ def _refuse_unused(source: Source, **options: Any) -> None:
     for name, value in options.items():
         if value is not None and name not in _TAKES[source.kind]:
             raise InvalidArgument(
-                f"{name}= means nothing for {source.kind} sources ({public_url(source.name)})",
+                f"{name}= means nothing for {_WORDS.get(source.kind, source.kind)} sources "
+                f"({public_url(source.name)})",
                 hint=f"these take: {', '.join(sorted(_TAKES[source.kind]))}",
             )
+
+
+def _refuse_local(source: Source, policy: UrlPolicy | None) -> None:
+    """Refuse the server's own files to whoever may only name public addresses."""
+    if policy is None or policy.allow_private:
+        return
+    local = source.kind == "local" or (
+        source.kind in ("arrow", "dataset") and Path(source.name).expanduser().is_dir()
+    )
+    if local:
+        raise BlockedURL(
+            "a path of this machine is no source where only public addresses may be fetched",
+            hint="name an address or a repository; whoever runs the server may leave out policy=",
+        )
 
 
 def check_place(name: str, place: Any) -> None:
@@ -186,6 +208,59 @@ def check_place(name: str, place: Any) -> None:
     text = os.fspath(place) if isinstance(place, (str, os.PathLike)) else None
     if not isinstance(text, str) or not text or "\0" in text:
         raise InvalidArgument(f"{name}={place!r:.60} is no path", hint="give text or a Path")
+
+
+def check_target(request: Request, to: str | os.PathLike[str] | None) -> Path | None:
+    """Return the place for the result, which can be made there.
+
+    A folder written with a slash at its end is made, other names appear with their content.
+
+    Raises:
+        InvalidArgument: it is a file, or below one, where a folder is needed.
+        StoreNotWritable: it cannot be made.
+    """
+    if to is None:
+        return None
+    path = Path(to).expanduser()
+    single = request.kind in ("url", "torchvision") or (
+        request.kind == "local" and Path(request.source.name).is_file()
+    )
+    slash = str(to).endswith(("/", os.sep))
+    there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir() and not (single and there == path and not slash):
+        raise InvalidArgument(
+            f"to={str(path)!r} cannot be a folder: {there} is a file",
+            hint="name a folder, or a new name beside the file",
+        )
+    if slash or there != path:
+        _try(path, there, keep=slash)
+    return path
+
+
+def _try(path: Path, there: Path, *, keep: bool) -> None:
+    """Make the folder, or only see whether anything can be made in its nearest parent."""
+    try:
+        if keep:
+            path.mkdir(parents=True, exist_ok=True)
+        else:
+            os.rmdir(tempfile.mkdtemp(prefix=".lancenb-", dir=there))
+    except OSError as error:
+        what = f"{path} cannot be made" + (f" in {there}" if there != path.parent else "")
+        raise StoreNotWritable(
+            f"{what} ({error.strerror or error})", hint="choose another folder with to="
+        ) from error
+
+
+@contextmanager
+def elsewhere(request: Request) -> Iterator[None]:
+    """Say of a known data set that cannot be had from the Hub who else has it."""
+    try:
+        yield
+    except (Offline, DownloadFailed) as error:
+        entry = registry.find(request.source.entry) if request.source.entry else None
+        if entry is not None and any(file.url for file in entry.files):
+            error.hint += f"; its makers' own files are {entry.name}:official"
+        raise
 
 
 def _patterns(value: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CorruptInput, InvalidArgument, SourceNotFound
+from ..errors import CorruptInput, InvalidArgument, SourceNotFound, UnsafeInput
 from ..progress import CancelToken, Tracker
 from ._kept import place
 from .result import Download, local_files
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH = 256
+_UNNAMED = "rows"
 _DICT, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 
 
@@ -33,7 +34,7 @@ def saved_splits(folder: Path) -> dict[str, Path]:
         CorruptInput: its description is damaged, or a split is missing.
     """
     if not (folder / _DICT).is_file():
-        return {str(_read(folder / _STATE).get("_split") or "rows"): folder}
+        return {str(_read(folder / _STATE).get("_split") or _UNNAMED): folder}
     names = _read(folder / _DICT).get("splits")
     if not isinstance(names, list) or not names:
         raise _damaged(folder)
@@ -54,10 +55,16 @@ def choose_saved(folder: Path, split: str | None) -> tuple[str, Path]:
         SourceNotFound: there is no such split.
     """
     found = saved_splits(folder)
+    if list(found) == [_UNNAMED]:
+        if split not in (None, _UNNAMED, "train"):  # rows without a name are "train" elsewhere
+            raise SourceNotFound(
+                f"{folder} has no split {split!r}: it has no named splits", hint="leave out split="
+            )
+        return split or _UNNAMED, folder
     name = split or ("train" if "train" in found else next(iter(found)))
-    if name not in found and not (len(found) == 1 and "rows" in found):
+    if name not in found:
         raise SourceNotFound(f"{folder} has no split {name!r}", hint=f"it has: {', '.join(found)}")
-    return name, found.get(name, folder)
+    return name, found[name]
 
 
 def load_saved(folder: Path) -> Any:
@@ -65,9 +72,12 @@ def load_saved(folder: Path) -> Any:
 
     Raises:
         CorruptInput: it cannot be read.
+        UnsafeInput: it names files outside of its folder.
     """
     from datasets import load_from_disk
 
+    for part in saved_splits(folder).values():
+        _refuse_strangers(part)
     try:
         return load_from_disk(str(folder))
     except Exception as error:  # whatever a damaged folder makes of it
@@ -96,8 +106,9 @@ def saved_rows(
 
 
 def saved_dataset(
-    folder: Path, split: str | None, limit: int | None, *, to: Path | None, tracker: Tracker
-) -> Download:
+    folder: Path, split: str | None, limit: int | None, *, to: Path | None, tracker: Tracker,
+    force: bool = False,
+) -> Download:  # fmt: skip
     """Return splits of a saved folder as they lie there; nothing is copied unless ``to`` asks.
 
     Args:
@@ -106,6 +117,7 @@ def saved_dataset(
         limit: not possible with all splits.
         to: copy them here.
         tracker: progress.
+        force: what lies there may be replaced.
     """
     folder = folder.absolute()
     if limit is not None:
@@ -123,7 +135,7 @@ def saved_dataset(
     tracker.total_rows = sum(rows.values())
     tracker.advance(sum(rows.values()))
     if to is not None:
-        path = place(path, to.absolute())
+        path = place(path, to.absolute(), force=force)
     files = local_files(path)
     lineage = {
         "source": str(folder),
@@ -134,6 +146,24 @@ def saved_dataset(
         "files": [{"name": f.name, "size": f.size, "sha256": f.sha256} for f in files[:1000]],
     }
     return Download(path, files, lineage, True, "dataset")
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Refuse a description whose rows lie elsewhere: ``datasets`` would open any path."""
+    for key, listed in _read(folder / _STATE).items():
+        if not key.endswith("_files") or listed is None:
+            continue
+        if not isinstance(listed, list):
+            raise _damaged(folder)
+        for item in listed:
+            name = item.get("filename") if isinstance(item, dict) else None
+            if not isinstance(name, str) or not name:
+                raise _damaged(folder)
+            if name in (".", "..") or set(name) & set("/\\\0:"):
+                raise UnsafeInput(
+                    f"{folder} takes its rows from {name!r}, which is not a file of its own",
+                    hint="load it where it was made and write it again with save_to_disk",
+                )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,12 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ._classes import CLASSES
 from ._dice import Dice
 
-CLASSES = (
-    "checker", "circle", "cross", "diamond", "moon", "ring", "square", "star", "stripes",
-    "triangle",
-)  # fmt: skip
 _UNIT = 4096  # half the image's width
 _SHIFT = 10
 _ONE = 1 << _SHIFT  # 1.0 for sines and cosines

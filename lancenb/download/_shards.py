@@ -21,7 +21,7 @@ def weight_map(content: bytes | str, name: str, source: str) -> dict[str, str]:
         listed = json.loads(content)["weight_map"]
         if not all(isinstance(k, str) and isinstance(v, str) for k, v in listed.items()):
             raise TypeError("names are text")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CorruptInput(
             f"{source}: {name} is not an index of shards",
             hint="choose another revision, or the files you want with allow=",

@@ -23,7 +23,7 @@ from ._hub_errors import hub_errors
 from ._hub_files import HubFolder, forget
 from ._insist import insist
 from ._quiet import hide_signatures
-from ._records import Record, from_disk, from_info
+from ._records import Record, commit_in, from_disk, from_info
 from .cache import Cache
 from .choose import Choice
 from .errors import RevisionNotFound
@@ -124,20 +124,20 @@ class Snapshot:
         commit = self.local_commit()
         record = Record(self.cache, self.repo_type, self.repo_id, commit) if commit else None
         pinned = _COMMIT.fullmatch(self.wanted) is not None
-        if record and record.tree and (pinned or offline):
+        if record and record.whole and (pinned or offline):
             return record
         if offline:
             if record and commit and self.layout.snapshot(commit).is_dir():
-                return from_disk(record, self.layout.snapshot(commit), commit)
+                return from_disk(record, self.layout, commit)
             raise Offline(
-                f"{self.source} is not in the cache and the Hub may not be asked",
+                f"{self.source} is not in the cache",
                 hint="run it once with a network (offline=False, HF_HUB_OFFLINE unset)",
             )
         try:
             preflight(self.endpoint, self.source, self.cancel)
             return self._ask()
         except Offline:
-            if record is None or not record.tree:
+            if record is None or not record.whole:
                 raise
             self.revalidated = False
             return record
@@ -171,7 +171,9 @@ class Snapshot:
                 ),
                 patience=_PATIENCE,
             )
-        record = from_info(Record(self.cache, self.repo_type, self.repo_id, info.sha), info)
+        commit = commit_in(info, revision, self.source)
+        record = Record(self.cache, self.repo_type, self.repo_id, commit)
+        from_info(record, info, self.source)
         record.save()
         return record
 
@@ -207,8 +209,7 @@ class Snapshot:
         missing = [name for name in choice.names if again or not (folder / name).is_file()]
         if missing and (offline or not self.revalidated):
             raise Offline(
-                f"{self.source} is not complete in the cache ({len(missing)} files are missing, "
-                f"such as {missing[0]})",
+                f"{self.source} is not complete in the cache ({_absent(missing)})",
                 hint="run it once with a network",
             )
         for last_chance in (False, True):
@@ -218,8 +219,13 @@ class Snapshot:
             wrong = self._verify(record, choice.names)
             if not wrong:
                 break
+            if offline:  # what cannot be fetched again stays, for others to look at
+                raise ChecksumMismatch(
+                    f"{self.source} is damaged in the cache: {', '.join(wrong[:5])}",
+                    hint="run it once with a network: what is damaged is fetched again",
+                )
             forget(folder, wrong)
-            if last_chance or offline:
+            if last_chance:
                 raise ChecksumMismatch(
                     f"{self.source}: {wrong[0]} is not what was promised; it was dropped",
                     hint="run it again; a proxy or disk on the way may damage data",
@@ -268,3 +274,9 @@ class Snapshot:
             wrong = [n for n in fresh if not record.verify(n, folder / n, self.tracker.advance)]
         record.save()
         return wrong
+
+
+def _absent(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} is missing"
+    return f"{len(names):,} files are missing, such as {names[0]}"

@@ -12,7 +12,7 @@ from ._embed import embed
 from ._layout import Layout, is_archive
 from ._pull import pulled, undisturbed
 from ._rows_parquet import parquet_file, parquet_rows
-from .features import declared_features
+from .features import declared_features, read_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,12 +95,12 @@ class SplitRows:
         left = self._limit
         for root in self._layout.tables(self._split):
             table = self._files.table(root, left is None)
-            self._declared = self._declared or declared_features(table.schema)
+            self._declared = self._declared or declared_features(read_schema(table))
             batches = table.scanner(
                 limit=left, batch_size=_BATCH, blob_handling="all_binary"
             ).to_batches()
             for batch in pulled(lambda batches=batches: iter(batches), self._cancel):
-                yield pa.Table.from_batches([batch], table.schema)
+                yield pa.Table.from_batches([batch])
                 left = None if left is None else left - len(batch)
             if left == 0:
                 return

@@ -48,18 +48,21 @@ class Transfer:
         self._counted = 0
         self._whole = False  # the server does not cope with ranges
         self._serial = order.parts < 2
+        self._portion = 0  # up to where whole portions have come
 
     def run(self) -> None:
         """Transfer until all bytes are in the part file, or raise why that cannot be."""
         patience = Patience(self.order.retries, self.order.backoff, self.watch)
         kept = self._usable()
         self.resumed_from = kept.count if kept else 0
+        highest = kept.prefix if kept else 0  # beginning anew is no progress until beyond it
         while True:
-            before = self.hashed
             try:
                 if self._attempt():
                     return
             except RangeRejected as rejected:
+                if self._ended(rejected):
+                    return
                 self._drop()
                 if self._whole:
                     raise DownloadFailed(
@@ -74,7 +77,8 @@ class Transfer:
             except RangesIgnored:
                 self._serial = True
             except Retry as again:
-                patience.bear(again, self.hashed - before, reached=bool(self.final_url))
+                patience.bear(again, self.hashed - highest, reached=bool(self.final_url))
+            highest = max(highest, self.hashed)
             self.retries += 1
 
     def count(self, position: int) -> None:
@@ -118,10 +122,14 @@ class Transfer:
             self.note, self.final_url = kept.note, self.final_url or self.order.url
             self.count(offset)
             return True
-        headers = self._request_headers(offset, kept.note if kept else None)
+        self.note = kept.note if kept else None
+        conditions = {} if offset else self._conditions()
+        headers = {**self._request_headers(offset, self.note), **conditions}
         order = self.order
-        answer = open_url(order.url, headers, order.policy, token=order.token, watch=self.watch)
-        with answer:
+        flags = {"conditional": bool(conditions), "packed": order.packed}
+        with open_url(
+            order.url, headers, order.policy, token=order.token, watch=self.watch, **flags
+        ) as answer:
             self.final_url = answer.url
             if answer.status == 304:
                 self.not_modified = True
@@ -170,12 +178,13 @@ class Transfer:
         elif not self._whole:
             # a 206 tells the true size even if the body is cut
             headers["Range"] = f"bytes=0-{self._first_stop()}"
-        if self._unless is not None and not offset:
-            if self._unless.etag:
-                headers["If-None-Match"] = self._unless.etag
-            if self._unless.modified:
-                headers["If-Modified-Since"] = self._unless.modified
         return headers
+
+    def _conditions(self) -> dict[str, str]:
+        """Return the headers that ask for the file only if the caller's copy is out of date."""
+        old = self._unless or Note("")
+        pairs = {"If-None-Match": old.etag, "If-Modified-Since": old.modified}
+        return {key: value for key, value in pairs.items() if value}
 
     def _first_stop(self) -> int | str:
         """Where the first request ends: a large file's goes on in parallel right behind it."""
@@ -192,7 +201,7 @@ class Transfer:
         if answer.status == 206:
             said = content_range(answer.headers)
             misplaced = said is None or said[0] != offset or note.decoded
-            if misplaced or (old is not None and offset and old.differs(note)):
+            if misplaced or (old is not None and offset and not old.continues(note)):
                 self._drop()
                 self._whole = self._whole or said is None or note.decoded
                 raise Retry(network_failure(self.order.url, "the server sent the wrong part"), 0.0)
@@ -221,12 +230,14 @@ class Transfer:
 
     def _body(self, answer: Answer, position: int) -> bool:
         assert self.note is not None
-        total, began = self.note.total, position
+        said = content_range(answer.headers) if answer.status == 206 else None
+        stop, began = said[1] + 1 if said else self.note.total, position
         view = memoryview(bytearray(_BLOCK))
         self.count(position)
         with self.part.path.open("r+b", buffering=0) as file:
-            while total is None or position < total:
-                block = view[: answer.read_into(view)]
+            while stop is None or position < stop:
+                room = view if stop is None else view[: stop - position]
+                block = view[: answer.read_into(room)]
                 if not block:
                     break
                 self._limit(position + len(block))
@@ -238,22 +249,41 @@ class Transfer:
                 self.hashed = position
                 self.watch.check()
                 self.count(position)
-        return self._complete(answer, began, position)
+        return self._complete(said, began, position)
 
-    def _complete(self, answer: Answer, began: int, position: int) -> bool:
+    def _complete(
+        self, said: tuple[int, int, int | None] | None, began: int, position: int
+    ) -> bool:
         """Whether the body was the rest of the file (False: ask for more at once)."""
         assert self.note is not None
         total, size = self.note.total, self.order.size
-        if total is None and (size is None or size == position):
-            self.note.total = position
-            return True
+        if total is None and (size == position or (size is None and said is None)):
+            self.note.total = total = position
         if position == total:
             return True
-        said = content_range(answer.headers)
         if said is not None and began < position == said[1] + 1:
-            return False  # the server hands the file out in portions
-        missing = f"only {position:,} of {total or size:,} bytes came"
+            self._portion = position  # the server hands the file out in portions
+            if self.note.validator or self.order.trusted_hash:
+                return False
+            if not self._whole:  # nothing shows that two of them belong together
+                self._whole = True
+                return False
+        of = total or size or (said[1] + 1 if said else 0)
+        missing = f"only {position:,} of {of:,} bytes came"
         raise Retry(network_failure(self.order.url, missing))
+
+    def _ended(self, rejected: RangeRejected) -> bool:
+        """Whether nothing is behind what has come of a file whose size was not told."""
+        note, here = self.note, self.hashed
+        if note is None or note.total is not None or not here:
+            return False
+        if rejected.total != here and (rejected.total, self._portion) != (None, here):
+            return False
+        note.total = here
+        self._check_size(note)
+        self.final_url = self.final_url or self.order.url
+        self.count(here)
+        return True
 
     def _limit(self, position: int) -> None:
         """Stop a body that grows beyond what is allowed or expected."""

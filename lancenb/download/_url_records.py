@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,15 +76,32 @@ class Place:
     def _read(self) -> Meta | None:
         try:
             meta = json.loads(self.record.read_text("utf-8"))
-        except (OSError, ValueError):
+            if not isinstance(meta, dict) or not {"name", "sha256", "size", "note"} <= set(meta):
+                return None
+            Note.of(meta["note"])
+        except (OSError, ValueError, TypeError, RecursionError):  # damaged, of another version
             return None
-        if not isinstance(meta, dict) or not {"name", "sha256", "size", "note"} <= set(meta):
-            return None
-        try:
-            Note(**meta["note"])
-        except TypeError:  # damaged, or written by another version
-            return None
-        return meta
+        return meta if self._owns(meta["name"]) and _plausible(meta) else None
+
+    def _owns(self, name: object) -> bool:
+        """Whether a file of this name can be one that was put into this folder.
+
+        Somebody else may have written the note: its name must not lead out of the folder.
+        """
+        if self.name is not None:
+            return name == self.name
+        return (
+            isinstance(name, str)
+            and not name.startswith(".")
+            and name == name.strip()
+            and bool(name)
+            and not set(name) & set("/\\\0:")
+        )
+
+    def names(self, path: Path) -> bool:
+        """Whether the note speaks of the file at ``path``, changed since or not."""
+        meta = self._read()
+        return meta is not None and self.folder / meta["name"] == path
 
     def write(self, meta: Meta) -> None:
         """Write the note atomically."""
@@ -98,6 +116,14 @@ class Place:
         return Fetched(
             self.folder / meta["name"], meta["sha256"], meta["size"], note, "", 0, 0, 0.0
         )
+
+
+def _plausible(meta: Meta) -> bool:
+    return (
+        isinstance(meta["sha256"], str)
+        and re.fullmatch(r"[0-9a-f]{64}", meta["sha256"]) is not None
+        and type(meta["size"]) is int
+    )
 
 
 def describe(url: str, fetched: Fetched) -> Meta:

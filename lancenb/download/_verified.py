@@ -67,7 +67,8 @@ def transferred(
         if last_chance:
             break
         tracker.bytes = max(0, tracker.bytes - transfer.hashed)
-        order = replace(order, unless=None, parts=1)  # as simple as can be
+        packed = transfer.note.decoded  # the promise may be about the bytes as they were sent
+        order = replace(order, unless=None, parts=1, packed=packed)  # as simple as can be
     raise ChecksumMismatch(
         f"{shown} gave sha256 {digest[:16]}…, expected {expected[:16]}"
         f"{'…' * (len(expected) > 16)}; nothing was kept",

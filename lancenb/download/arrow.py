@@ -25,6 +25,8 @@ from .cache import Cache
 from .policy import UrlPolicy
 from .result import Download
 
+_MOST = 2**63 - 1  # what Arrow and Parquet can count
+
 
 def arrow_dataset(
     name: str,
@@ -75,7 +77,7 @@ def arrow_dataset(
     check_rows(split, limit)
     local = Path(name).expanduser()
     if local.is_dir() and is_saved(local) and (limit is None or split == ALL):
-        return saved_dataset(local, split, limit, to=to, tracker=tracker)
+        return saved_dataset(local, split, limit, to=to, tracker=tracker, force=force)
     if local.is_dir():
         source: Folder | Repo = Folder(local.absolute())
     else:
@@ -91,7 +93,7 @@ def arrow_dataset(
     folder = split or "rows"
     if not source.answers and not kept(cache, "arrow", key, folder):
         raise Offline(
-            f"these rows of {name} are not in the cache and the Hub may not be asked",
+            f"these rows of {name} are not in the cache",
             hint="run it once with a network",
         )
     build = Build(source, config, split, limit, tracker, cancel)
@@ -108,6 +110,8 @@ def check_rows(split: str | None, limit: int | None) -> None:
     """Raise :class:`~lancenb.errors.InvalidArgument` for splits and limits that cannot work."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise InvalidArgument(f"limit={limit!r} takes no rows", hint="1 or more, None for all")
+    if limit is not None and limit > _MOST:
+        raise InvalidArgument(f"limit= is over {_MOST:,} rows", hint="None takes all")
     if split is not None and not (isinstance(split, str) and re.fullmatch(r"\w[\w.-]*", split)):
         raise InvalidArgument(
             f"split={split!r} is not the name of a split",

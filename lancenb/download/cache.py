@@ -54,6 +54,22 @@ def default_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "lancenb"
 
 
+def holds(path: str | os.PathLike[str]) -> bool:
+    """Whether a path lies in a cache of downloads: ours by its folders, or the Hub's.
+
+    >>> holds("/tmp/flowers.lance")
+    False
+    """
+    below = Path(os.path.abspath(path))
+    for found in {below, Path(os.path.realpath(path))}:
+        for folder in found.parents:
+            if folder.name in KINDS and (folder.parent / "locks").is_dir():
+                return True
+            if folder.name == "snapshots" and (folder.parent / "blobs").is_dir():
+                return True
+    return False
+
+
 class Cache:
     """The download cache.
 

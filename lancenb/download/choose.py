@@ -77,6 +77,18 @@ def is_index(name: str) -> bool:
     return _INDEX.fullmatch(name) is not None
 
 
+def is_weight_file(name: str) -> bool:
+    """Whether a file of this name holds weights, or a shard of them, or lists the shards.
+
+    >>> is_weight_file("model-00001-of-00002.safetensors"), is_weight_file("config.json")
+    (True, False)
+    """
+    base = _base(name)
+    return is_index(base) or (
+        base.lower().endswith(WEIGHT_SUFFIXES) and not _SKIP_FILES.fullmatch(base)
+    )
+
+
 def is_unsafe(name: str) -> bool:
     r"""Whether a name in a repository could land outside its folder, or mislead people.
 
@@ -191,7 +203,9 @@ def choose_files(
     if not chosen:
         some = ", ".join(list(names)[:5]) + (", …" if len(names) > 5 else "")
         wanted = (
-            f"no file of {source} fits {list(allow)}" if allow else f"{source} has no such file"
+            f"no file of {source} fits {' or '.join(allow)}"
+            if allow
+            else f"{source} has no such file"
         )
         raise SourceNotFound(wanted, hint=f"it has {len(names)} files: {some}")
     unsafe = next((name for name in chosen if is_unsafe(name)), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,3 +37,9 @@ def declared_features(schema: pa.Schema) -> Features:
     except (KeyError, ValueError, TypeError, AttributeError):
         return found
     return Features({name: known.get(name, found[name]) for name in schema.names})
+
+
+def read_schema(table: Any) -> pa.Schema:
+    """Return the schema that the rows of a Lance table have when blobs are read as bytes."""
+    found = table.scanner(blob_handling="all_binary").projected_schema
+    return found.with_metadata(table.schema.metadata)

@@ -94,6 +94,7 @@ class Fetcher:
         unless: Note | None = None,
         lock: Path | None = None,
         reuse: Callable[[], Fetched | None] | None = None,
+        guard: Callable[[Path, str], None] | None = None,
         keep: Callable[[Fetched], None] | None = None,
         progress: ProgressCallback | bool | None = None,
         tracker: Tracker | None = None,
@@ -113,6 +114,8 @@ class Fetcher:
             unless: note on a copy the caller has; None comes back if it is still good.
             lock: lock file; default: beside the part file.
             reuse: asked once the lock is held; what it returns ends the call.
+            guard: told the path and the sha256 before the file takes its name; may raise, and what
+                has arrived is kept then.
             keep: told of the finished file while the lock is still held.
             progress: callable, True, or None.
             tracker: use this instead of ``progress``.
@@ -164,6 +167,8 @@ class Fetcher:
                 return None
             assert transfer.note is not None
             target = goal.target(url, transfer.note)
+            if guard is not None:
+                guard(target, transfer.digest.hexdigest())
             with disk_errors(target):
                 part.finish(target)
             fetched = Fetched(

@@ -12,6 +12,7 @@ from ..progress import CancelToken, Tracker
 from ._endpoint import is_offline
 from ._files import disk_errors
 from ._hub_files import view
+from ._place import refuse_loss, refuse_mixture
 from ._records import Record
 from ._snapshot import Snapshot
 from .cache import Cache
@@ -45,6 +46,8 @@ def snapshot(
     load) with configuration and tokenizer, a dataset repository its data files.
 
     Raises:
+        AlreadyExists: the folder ``to`` holds files of these names with other content, or other
+            weights, and no ``force``.
         SourceNotFound: no such repository or file.
         RevisionNotFound: no such revision.
         GatedRepo: terms to accept, or a token, are missing.
@@ -68,6 +71,10 @@ def snapshot(
         folder = source.layout.snapshot(record.facts["commit"])
         path = view(source, folder, choice.names) if to is None else to.absolute()
         if to is not None:
+            refuse_loss(path, {name: folder / name for name in choice.names}, force=force)
+            sizes = {name: facts.get("size") for name, facts in record.tree.items()}
+            if repo_type == "model":
+                refuse_mixture(path, list(choice.names), sizes, force=force)
             with disk_errors(path):
                 for name in choice.names:
                     (path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -68,6 +68,7 @@ def open_lance(
         DownloadDenied: the token is not good enough.
         Offline: the Hub does not answer, or may not be asked.
         BlockedURL: ``policy`` forbids it.
+        UnsafeInput: it names files of other places, such as those of this machine.
 
     >>> open_lance("hf://datasets/acme/birds/birds.lance").count_rows()  # doctest: +SKIP
     """
@@ -103,7 +104,7 @@ def open_at(
     """Open a table at the commit of ``record``; see :func:`open_lance`."""
     from huggingface_hub import get_token
 
-    from ..store import lance_errors, lance_module
+    from ..store import check_self_contained, lance_errors, lance_module
     from ..store._open import check_version, explain
 
     check_version(table.uri, version)
@@ -114,9 +115,11 @@ def open_at(
     module = lance_module()
     with _refusals(table, record), lance_errors(table.uri):
         try:
-            return module.dataset(table.uri, version=version, storage_options=options)
+            opened = module.dataset(table.uri, version=version, storage_options=options)
         except ValueError as error:
             raise explain(module, table.uri, options, version, error) from error
+        check_self_contained(opened, table.uri)
+        return opened
 
 
 @contextmanager
@@ -174,6 +177,7 @@ def lance_table(
         SourceNotFound: no such repository, or no table at that path.
         AlreadyExists: something else lies at ``to``.
         ChecksumMismatch: what came is not what the repository promises.
+        UnsafeInput: its newest version names files of other places.
     """
     table = with_revision(parse_table(name), revision)
     source = Snapshot(
@@ -192,7 +196,7 @@ def lance_table(
         if to is None:
             path = clean_view(cache, table.repo_id, record.facts["commit"], folder, inner, cancel)
         else:
-            path = put_table(folder, inner, to.absolute(), tracker)
+            path = put_table(folder, inner, to.absolute(), tracker, force=force)
     files = tuple(
         DownloadedFile(path / short, short, seen["size"], seen["sha256"])
         for short, item in zip(inner, names, strict=True)
@@ -208,9 +212,10 @@ def _lineage(
 
     import huggingface_hub
 
-    from ..store import open_table
+    from ..store import check_self_contained, open_table
 
     opened = open_table(path)  # a table whose files are whole but do not fit is told here
+    check_self_contained(opened, table.uri)
     return {
         "source": table.uri,
         "endpoint": source.endpoint,

@@ -11,15 +11,13 @@ from ..errors import ChecksumMismatch, InvalidArgument, SourceNotFound
 from ..progress import CancelToken, Tracker
 from . import registry
 from ._check import digest_of
-from ._entry import DatasetEntry, OfficialFile
+from ._entry import SPLITS, DatasetEntry, OfficialFile
 from ._files import disk_errors, link_or_copy, need_space
 from ._names import url_key
 from .cache import Cache
 from .policy import UrlPolicy
 from .result import Download, DownloadedFile
 from .url import download_url
-
-_SPLITS = {"val": "validation", "valid": "validation", "dev": "validation"}
 
 
 def official_files(entry: DatasetEntry, split: str | None = None) -> tuple[OfficialFile, ...]:
@@ -41,7 +39,7 @@ def official_files(entry: DatasetEntry, split: str | None = None) -> tuple[Offic
         )  # fmt: skip
     if split is None:
         return files
-    wanted = _SPLITS.get(split, split)
+    wanted = SPLITS.get(split, split)
     if wanted not in entry.splits:
         raise SourceNotFound(
             f"{entry.name} has no split {split!r}", hint=f"it has: {', '.join(entry.splits)}"
@@ -160,7 +158,7 @@ def _view(
     cancel: CancelToken | None,
 ) -> Path:  # fmt: skip
     """Return a folder of links to the cached files, under their own names."""
-    key = f"official-{entry.name}" + (f"-{_SPLITS.get(split, split)}" if split else "")
+    key = f"official-{entry.name}" + (f"-{SPLITS.get(split, split)}" if split else "")
     folder = cache.folder("view") / key
     with cache.lock("view", key, cancel), disk_errors(folder):
         folder.mkdir(exist_ok=True)

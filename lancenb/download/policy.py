@@ -35,9 +35,11 @@ class UrlPolicy:
         max_bytes: refuse larger files, ``None`` for no limit.
         max_redirects: hops before giving up.
         mirrors: address prefixes and what replaces them (default: ``$LANCENB_MIRRORS``).
+            A mirror on another origin gets no token and no cookies: they were not given for it.
         allow_private: False refuses hosts that do not resolve to public addresses only (checked
             on every connection, redirects too, and the checked address is the one connected to);
-            no proxy of the environment is used then, since it would resolve names itself.
+            no proxy of the environment is used then, since it would resolve names itself, and
+            ``download`` and ``plan`` refuse local paths.
         trusted: origins exempt from that check, such as ``"http://10.0.0.5:8080"``.
 
     >>> UrlPolicy(mirrors={"https://a.example/": "http://127.0.0.1:1/"}).apply("https://a.example/x")
@@ -54,6 +56,8 @@ class UrlPolicy:
     @classmethod
     def for_servers(cls, *, max_bytes: int | None = 64 << 30, **more: Any) -> UrlPolicy:
         """Rules for addresses that strangers name: no private network behind them, a size limit.
+
+        ``download`` and ``plan`` take no local paths then, either.
 
         Args:
             max_bytes: refuse larger files.

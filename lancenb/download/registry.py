@@ -27,7 +27,7 @@ from ..errors import AlreadyExists, InvalidArgument, SourceNotFound
 from ..progress import CancelToken, ProgressCallback, Tracker
 from ._check import check_files, digest_of
 from ._entries import BUILT_IN
-from ._entry import CheckReport, CheckRequest, DatasetEntry, OfficialFile
+from ._entry import SPLITS, CheckReport, CheckRequest, DatasetEntry, OfficialFile
 
 __all__ = [
     "CheckReport",
@@ -50,7 +50,8 @@ _plugins_loaded = False
 
 
 def _key(name: str) -> str:
-    return re.sub(r"[\s_-]+", "", name.lower())
+    name = re.sub(r"^\s*synthetic:", "synthetic-", name.lower())
+    return re.sub(r"[\s_-]+", "", name)
 
 
 def add(entry: DatasetEntry, *, replace: bool = False) -> DatasetEntry:
@@ -68,7 +69,9 @@ def add(entry: DatasetEntry, *, replace: bool = False) -> DatasetEntry:
     'mine'
     """
     if not re.fullmatch(r"[\w.-]+", entry.name):
-        raise InvalidArgument(f"{entry.name!r} is no name for a dataset", hint="letters, digits, _")
+        raise InvalidArgument(
+            f"{entry.name!r} is no name for a dataset", hint="letters, digits and any of _ . -"
+        )
     if entry.source not in _SOURCES:
         raise InvalidArgument(
             f"{entry.name}: source={entry.source!r}", hint=f"one of {', '.join(_SOURCES)}"
@@ -121,9 +124,39 @@ def info(name: str) -> DatasetEntry:
     entry = find(name)
     if entry is None:
         raise SourceNotFound(
-            f"there is no known dataset {name!r}", hint=f"known: {', '.join(list())}"
+            f"there is no known dataset {name!r}",
+            hint=f"{did_you_mean(name)}known: {', '.join(list())}",
         )
     return entry
+
+
+def did_you_mean(name: str) -> str:
+    """Return a question about the known names that are close to one; empty when none is.
+
+    >>> did_you_mean("cifar-11")
+    'did you mean cifar10 or cifar100? '
+    """
+    import difflib
+
+    keys = {_key(known): known for known in list()}
+    keys |= {_key(alias): entry.name for entry in _entries.values() for alias in entry.aliases}
+    close = difflib.get_close_matches(_key(name), keys, 3, 0.75)
+    names = builtins.list(dict.fromkeys(keys[key] for key in close))
+    return f"did you mean {' or '.join(names)}? " if names else ""
+
+
+def _splits_of(entry: DatasetEntry, counts: Mapping[str, int]) -> dict[str, int]:
+    """Give splits the names that the entry has for them (``val`` is ``validation``)."""
+    named = {
+        split if split in entry.splits else SPLITS.get(split, split): count
+        for split, count in counts.items()
+    }
+    unknown = [split for split in named if entry.splits and split not in entry.splits]
+    if unknown:
+        raise InvalidArgument(
+            f"{entry.name} has no split {unknown[0]!r}", hint=f"it has: {', '.join(entry.splits)}"
+        )
+    return named
 
 
 def check(
@@ -156,6 +189,7 @@ def check(
 
     Raises:
         SourceNotFound: no such name, or nothing at ``path``.
+        InvalidArgument: ``counts`` names a split that there is not.
 
     >>> import tempfile
     >>> check("mnist", tempfile.mkdtemp()).ok
@@ -165,11 +199,12 @@ def check(
     place = Path(path).expanduser()
     if not place.exists():
         raise SourceNotFound(f"there is nothing at {place}", hint="check the path")
+    counts = None if counts is None else _splits_of(entry, counts)
     tracker = Tracker(progress, cancel)
     tracker.enter("verify", str(place))
     request = CheckRequest(entry, place, classes, counts, hashes, tracker)
     (entry.check or check_files)(request)
-    if not request.found and not request.missing:
+    if not (request.found or request.missing or request.wrong):
         request.missing.append(f"nothing in {place} belongs to {entry.name}")
     tracker.enter("done", str(place))
     return request.report()

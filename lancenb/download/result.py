@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .. import _html
+from ..errors import SourceNotFound
+from .choose import DATA_SUFFIXES, WEIGHT_SUFFIXES
+
+#: Names that a model's configuration has, whose weights may also end in ``.bin``.
+_CONFIG = ("config.json", "model.safetensors.index.json", "pytorch_model.bin.index.json")
+_SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Download:
         lineage: JSON-able facts on where the bytes come from (address without query or
             credentials, repository, requested revision, commit, hashes, time); never a token.
         from_cache: True when no content had to be transferred or generated.
-        kind: ``"model"``, ``"dataset"`` or ``"file"``.
+        kind: ``"model"``, ``"dataset"``, ``"lance"`` (a Lance table as it is) or ``"file"``.
     """
 
     path: Path
@@ -60,14 +69,60 @@ class Download:
     def __iter__(self) -> Iterator[DownloadedFile]:
         return iter(self.files)
 
+    @property
+    def origin(self) -> str:
+        """Say where it was found: ``fetched``, ``from the cache``, ``here already``, ..."""
+        source = str(self.lineage.get("source", ""))
+        if source and Path(source).is_absolute() and "rows" not in self.lineage:
+            return "here already" if Path(source) == self.path else "copied"
+        if self.from_cache:
+            return "from the cache"
+        return "made here" if source.startswith("synthetic:") else "fetched"
+
+    def summary(self) -> str:
+        """Return kind, split, rows, files and bytes in a line of words."""
+        rows = self.lineage.get("rows")
+        words = [
+            self.kind, self._split(), _html.count(rows, "row") if isinstance(rows, int) else "",
+            _html.count(len(self.files), "file"), _html.size(self.size), self.origin,
+        ]  # fmt: skip
+        return ", ".join(filter(None, words))
+
+    def _split(self) -> str:
+        split = self.lineage.get("split")
+        if not split:
+            return ""
+        notes = " ".join(map(str, self.lineage.get("notes") or ()))
+        several = re.search(r"is one split of (\d+)", notes)  # nobody chose it
+        more = f" (1 of {several[1]}; split='all' takes every one)" if several else ""
+        return "all splits" if split == "all" else f"split {split}{more}"
+
     def __repr__(self) -> str:
-        origin = "cache" if self.from_cache else "source"
-        count = f"{len(self.files)} file{'s' * (len(self.files) != 1)}"
-        return f"<Download {self.kind} {self.path} ({count}, {self.size:,} bytes, from {origin})>"
+        return f"<Download {self.summary()}: {self.path}>"
+
+    def _repr_html_(self) -> str:
+        facts = self.lineage
+        pairs = [("path", str(self.path))]
+        pairs += [
+            (key, str(facts[key]))
+            for key in ("source", "revision", "commit", "license", "downloaded")
+            if facts.get(key)
+        ]
+        pairs += [("note", str(note)) for note in facts.get("notes") or ()]
+        card = _html.facts(f"Download: {self.summary()}", pairs)
+        rows = [
+            (item.name, _html.size(item.size), f"sha256 {item.sha256[:12]}" if item.sha256 else "")
+            for item in self.files[:_SHOWN]
+        ]
+        more = f"the first {_SHOWN} of {len(self.files):,}" if len(self.files) > _SHOWN else ""
+        return card + _html.table(("file", "size", "hash"), rows, more)
 
 
 def local_files(path: Path) -> tuple[DownloadedFile, ...]:
     """List a file, or the files below a folder, without reading them.
+
+    Raises:
+        SourceNotFound: a link there leads nowhere.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -82,10 +137,36 @@ def local_files(path: Path) -> tuple[DownloadedFile, ...]:
         folders.sort()
         for name in sorted(names):
             full = Path(folder) / name
-            found.append(
-                DownloadedFile(full, full.relative_to(path).as_posix(), full.stat().st_size)
-            )
+            found.append(DownloadedFile(full, full.relative_to(path).as_posix(), _size_of(full)))
     return tuple(found)
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        what = "a link to nothing" if path.is_symlink() else "not readable"
+        raise SourceNotFound(
+            f"{path} is {what}", hint="remove it, or bring back what it stands for"
+        ) from error
+
+
+def local_kind(path: Path, files: tuple[DownloadedFile, ...]) -> str:
+    """Return what lies at a local path, by the names of its files.
+
+    >>> local_kind(Path("x.safetensors"), (DownloadedFile(Path("x"), "x.safetensors", 1),))
+    'model'
+    """
+    if path.suffix == ".lance":
+        return "lance"
+    names = [item.name.lower() for item in files]
+    sure = tuple(suffix for suffix in WEIGHT_SUFFIXES if suffix != ".bin")
+    configured = any(name.rpartition("/")[2] in _CONFIG for name in names)
+    if any(name.endswith(sure) or (configured and name.endswith(".bin")) for name in names):
+        return "model"
+    weights_or_text = (*WEIGHT_SUFFIXES, ".json", ".txt", ".xml", ".yaml", ".yml")
+    data = tuple(suffix for suffix in DATA_SUFFIXES if suffix not in weights_or_text)
+    return "dataset" if any(name.endswith(data) for name in names) else "file"
 
 
 def client_versions(*packages: str) -> dict[str, str]:

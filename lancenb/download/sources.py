@@ -92,7 +92,8 @@ config=None, entry=None)
             return Source("arrow", str(local), None, None, config or None)
         return Source("arrow", _repo(name, spec), revision or None, None, config or None)
     if scheme == "synthetic":
-        return Source("synthetic", rest or "images", entry="synthetic")
+        known = registry.find(spec)
+        return Source("synthetic", rest or "images", entry=known.name if known else None)
     if spec.endswith(":official") and registry.find(spec.removesuffix(":official")) is not None:
         return _official(registry.info(spec.removesuffix(":official")))
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:", spec) and not Path(spec).exists():
@@ -108,8 +109,9 @@ config=None, entry=None)
 def _hub(spec: str) -> Source:
     match = _HF.fullmatch(spec)
     if not match:
+        shown = repr(spec) if re.match(r"hf:(model|dataset)s?:", spec) else _shown(spec)
         raise InvalidArgument(
-            f"{spec!r} is not a repository of the Hub",
+            f"{shown} is not a repository of the Hub",
             hint="hf:model:owner/name, hf:dataset:owner/name, with @revision and :pattern",
         )
     kind, name, revision, pattern = match.groups()
@@ -119,6 +121,12 @@ def _hub(spec: str) -> Source:
 def _lance(spec: str) -> Source:
     from .lance_repo import parse_table
 
+    place, at, _ = spec.removeprefix("hf:").partition("@")
+    if at and ":" in place:
+        raise InvalidArgument(
+            f"{_shown(spec)} holds credentials",
+            hint="hf://datasets/owner/name/table.lance, with token= if it needs one",
+        )
     table = parse_table(spec)
     name = f"{table.repo_type}s/{table.repo_id}/{table.path}"
     return Source("lance", name, table.revision)
@@ -132,7 +140,9 @@ def _by_name(spec: str) -> Source:
                 f"{spec!r} is no local path",
                 hint=f"for the Hub write hf:model:{spec} or hf:dataset:{spec}",
             )
-        raise SourceNotFound(f"there is nothing at {spec!r}", hint=_forms())
+        raise SourceNotFound(
+            f"there is nothing at {_shown(spec)}", hint=registry.did_you_mean(spec) + _forms()
+        )
     return from_entry(entry.name)
 
 
@@ -171,14 +181,20 @@ def _local(path: Path) -> Source:
 
 def _repo(name: str, spec: str) -> str:
     if not re.fullmatch(_REPO, name):
-        raise InvalidArgument(f"{spec!r} does not name a repository", hint="owner/name")
+        raise InvalidArgument(f"{_shown(spec)} does not name a repository", hint="owner/name")
     return name
 
 
 def _shown(spec: str) -> str:
-    from ._names import public_url
+    """Return a spec for a message: nothing that may be a password or a signature.
 
-    return repr(public_url(spec) if "//" in spec else spec)
+    Where ``@`` follows a colon, what stands on which side of it cannot be told for sure.
+    """
+    before, at, _ = spec.partition("@")
+    if at and ":" in before:
+        return repr(f"{before.partition(':')[0]}:…")
+    bare = re.split(r"[?#]", spec, maxsplit=1)[0]
+    return repr(bare if bare == spec else f"{bare}…")
 
 
 def check_mode(mode: str, known: tuple[str, ...]) -> None:
@@ -188,4 +204,4 @@ def check_mode(mode: str, known: tuple[str, ...]) -> None:
 
 
 def _forms() -> str:
-    return "a source is one of: " + "; ".join(FORMS)
+    return "a source is one of:" + "".join(f"\n    {form}" for form in FORMS)

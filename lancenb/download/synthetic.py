@@ -21,6 +21,7 @@ import numpy as np
 from ..errors import InvalidArgument, SourceNotFound
 from ..progress import CancelToken, Tracker
 from . import _shapes
+from ._classes import CLASSES
 from ._dice import Dice
 from ._files import disk_errors
 from ._kept import keep
@@ -32,7 +33,6 @@ from .result import Download
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CLASSES = _shapes.CLASSES
 TOPICS = ("food", "music", "sport", "weather")
 SPLITS = {"train": 5000, "test": 1000, "validation": 1000}
 #: Raised when the drawings change, so that caches and lineage tell them apart.
@@ -222,8 +222,7 @@ def synthetic_dataset(
     if mode == "repo" and name != "images":
         raise InvalidArgument(f"synthetic:{name} has no files of its own", hint="mode='arrow'")
     count = limit or SPLITS[split]
-    sized = f"-{size}px" if name == "images" else ""
-    key = f"{name}{sized}-{split}-{count}-seed{seed}-{mode}-g{GENERATION}"
+    key = key_of(name, split, limit, mode=mode, seed=seed, size=size)
 
     def build(path: Path) -> dict[str, Any]:
         tracker.enter("draw", f"synthetic:{name} {split}")
@@ -240,6 +239,19 @@ def synthetic_dataset(
         return {**facts, "split": split, "limit": limit, "rows": count, "license": "CC0-1.0"}
 
     return keep(cache, "synthetic", key, split, build, to=to, force=force, cancel=cancel)
+
+
+def key_of(
+    name: str, split: str, limit: int | None, *, mode: str = "arrow", seed: int = 0, size: int = 32
+) -> str:
+    """Return the name under which :func:`synthetic_dataset` keeps these rows.
+
+    >>> key_of("text", "test", 20)
+    'text-test-20-seed0-arrow-g1'
+    """
+    sized = f"-{size}px" if name == "images" else ""
+    count = limit or SPLITS[split]
+    return f"{name}{sized}-{split}-{count}-seed{seed}-{mode}-g{GENERATION}"
 
 
 def _chain(first: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from ..errors import Offline
+from ..errors import AlreadyExists, Offline
 from ..progress import CancelToken, Tracker
 from ._files import disk_errors
 from ._names import hash_in_name, name_from_url, public_url, url_key
@@ -69,15 +70,31 @@ def download_url(
             hint="run it once with a network, or copy the cache folder from another machine",
         )
 
+    notes: list[Meta] = []  # taken under the lock: the next moment somebody may clear the file
+
     def reuse() -> Fetched | None:
         """What another process has fetched while this one waited for the lock."""
         other = None if force else place.read(expected)
-        return place.fetched(other) if other is not None and other != meta else None
+        if other is None or other == meta:
+            return None
+        notes.append(other)
+        return place.fetched(other)
+
+    def guard(path: Path, digest: str) -> None:
+        """Leave a file alone that the user never named: only what came from here is replaced."""
+        if to is None or place.name is not None or force or place.names(path):
+            return
+        if os.path.lexists(path) and not _holds(path, digest):
+            raise AlreadyExists(
+                f"{path} exists already, with other content",
+                hint=f"name the file with to={str(place.folder / 'NAME')!r}, or pass force=True",
+            )
 
     def keep(fetched: Fetched) -> None:
         if to is None and meta is not None and meta["name"] != fetched.path.name:
             (place.folder / meta["name"]).unlink(missing_ok=True)
-        place.write(describe(url, fetched))
+        notes.append(describe(url, fetched))
+        place.write(notes[-1])
 
     try:
         fetched = Fetcher(policy).fetch(
@@ -89,6 +106,7 @@ def download_url(
             unless=Note(**meta["note"]) if meta else None,
             lock=cache.lock_path("url", url_key(url)),
             reuse=reuse,
+            guard=guard,
             keep=keep,
             tracker=tracker,
             cancel=cancel,
@@ -101,8 +119,7 @@ def download_url(
     if fetched is None:
         assert meta is not None
         return _result(place.folder, meta, lineage, kind, from_cache=True)
-    fresh = describe(url, fetched)
-    return _result(place.folder, fresh, lineage, kind, from_cache=not fetched.final_url)
+    return _result(place.folder, notes[-1], lineage, kind, from_cache=not fetched.final_url)
 
 
 def _cached(home: Path, expected: str | None) -> Meta | None:
@@ -120,6 +137,11 @@ def _present(url: str, place: Place, expected: str | None) -> Meta | None:
     if not digest.startswith(expected):
         return None
     return describe(url, Fetched(path, digest, path.stat().st_size, Note(""), "", 0, 0, 0.0))
+
+
+def _holds(path: Path, digest: str) -> bool:
+    with disk_errors(path):
+        return path.is_file() and hash_file(path).hexdigest() == digest
 
 
 def _result(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._files import FileInfo
+from ._foreign import check_self_contained
 from ._lance import lance_module
 from ._open import open_table
 from ._probe import ProbeResult
@@ -23,6 +24,7 @@ __all__ = [
     "FileInfo",
     "ProbeResult",
     "Store",
+    "check_self_contained",
     "lance_errors",
     "lance_module",
     "open_table",

@@ -9,6 +9,7 @@ from ..errors import InvalidArgument
 from ._display import Preview, bars, card, esc, heading
 from ._filter import combine, label_filter
 from ._format import count, plural, size, text_table
+from ._objects import categories_said, objects_column, objects_said
 from ._target import Target, class_names, image_column, label_column
 from ._thumbs import Undrawable, thumbnail
 
@@ -51,7 +52,9 @@ def gallery(
             f"page {page} of {target.title} does not exist",
             hint=f"there are {plural(pages, 'page')} of {rows}",
         )
-    wanted = [n for n in (column, labels, "width", "height", "path") if n and n in schema.names]
+    objects = objects_column(schema)
+    named = (column, labels, objects, "width", "height", "path")
+    wanted = [name for name in named if name and name in schema.names]
     first = ((page or 1) - 1) * rows
     spread = condition is None and page is None and total > rows
     if condition is None:
@@ -61,19 +64,21 @@ def gallery(
             else list(range(first, min(total, first + rows)))
         )
         shown = [
-            _Item(record, column, labels, names, row)
+            _Item(record, column, labels, names, row, objects)
             for row, record in zip(
                 indices, _take(target.dataset, indices, wanted, column), strict=True
             )
         ]
     else:
         found = _scan(target.dataset, condition, wanted, column, rows, first)
-        shown = [_Item(record, column, labels, names, None) for record in found]
+        shown = [_Item(record, column, labels, names, None, objects) for record in found]
     facts = [plural(int(target.dataset.count_rows()) if condition else total, "image")]
     if condition:
         facts.append(f"{count(total)} match")
     if names:
         facts.append(plural(len(names), "class", "classes"))
+    if objects is not None:
+        facts.append(categories_said(schema))
     if spread:
         foot = f"{len(shown)} of {count(total)}, evenly spaced; page=1 shows them in order"
     elif shown:
@@ -117,6 +122,7 @@ class _Item:
         labels: str | None,
         names: list[str],
         row: int | None,
+        objects: str | None = None,
     ):
         value = record.get(column)
         blob = value.get("bytes", value.get("data")) if isinstance(value, dict) else value
@@ -124,6 +130,8 @@ class _Item:
         self.nbytes = len(blob) if blob else 0
         self.path = str(record.get("path") or "")
         self.label = _name(record.get(labels) if labels else None, names)
+        if labels is None and objects is not None:
+            self.label = objects_said(record.get(objects))
         wide, high = record.get("width"), record.get("height")
         self.size = f"{wide} × {high}" if wide and high else ""
         self.address, self.pixels, self.reason = "", False, ""

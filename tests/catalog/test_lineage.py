@@ -110,7 +110,9 @@ def test_versions_tell_their_files_and_hashes(tmp_path: Path):
         assert all(digest in shown for digest in digests)
         assert "part-0.csv" in shown
         assert "format" in shown
-        assert "TextConverter" in shown
+    assert "version 2: a table from CSV, appended" in repr(graph)
+    assert "Converter" not in repr(graph) + repr(dm.versions("parts"))
+    assert dm.versions("parts")[0].message == "create a table from CSV"
     assert len(graph.upstream) == 2
     assert dm.convert(points(), "bare").version == 1
 

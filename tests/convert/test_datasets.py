@@ -212,6 +212,14 @@ class TestThereAndBack:
         dm.convert(pets(), "pets")
         same(dm["pets"].to_datasets(original=True, cache=tmp_path / "c"), pets())
 
+    def test_cells_kept_in_files_of_their_own(self, tmp_path: Path) -> None:
+        from lance import blob_array, blob_field
+
+        rows = pa.table({"b": blob_array([b"one", b"two"])}, schema=pa.schema([blob_field("b")]))
+        path = str(tmp_path / "b.lance")
+        lance_module().write_dataset(rows, path, data_storage_version="2.2")
+        assert to_datasets(path, cache=tmp_path / "c")["b"][:] == [b"one", b"two"]
+
     def test_a_table_of_other_origin(self, tmp_path: Path) -> None:
         lance_module().write_dataset(pa.table({"a": [1, 2]}), str(tmp_path / "x.lance"))
         assert to_datasets(tmp_path / "x.lance", cache=tmp_path / "c")["a"][:] == [1, 2]

@@ -149,9 +149,9 @@ def test_model_folder_and_lance_folder(tmp_path):
     put(tmp_path, "m/model.safetensors", safetensors_bytes())
     put(tmp_path, "m/config.json", "{}")
     assert lnb.sniff(tmp_path / "m").kind == "weights"
-    (tmp_path / "t.lance" / "_versions").mkdir(parents=True)
-    with pytest.raises(UnsupportedFormat, match="Lance table already"):
-        lnb.sniff(tmp_path / "t.lance")
+    lnb.convert(tmp_path / "m", tmp_path / "t.lance")
+    assert lnb.sniff(tmp_path / "t.lance").kind == "weights"
+    assert lnb.sniff(tmp_path / "t.lance").format == "lance"
     (tmp_path / "empty").mkdir()
     with pytest.raises(EmptyInput):
         lnb.sniff(tmp_path / "empty")
@@ -161,6 +161,12 @@ def test_addresses_are_sent_to_download():
     with pytest.raises(UnsupportedFormat) as caught:
         lnb.sniff("https://example.org/a.pth")
     assert "download" in caught.value.hint
+
+
+def test_a_known_name_gets_the_code_to_download_it():
+    with pytest.raises(SourceNotFound) as caught:
+        lnb.sniff("cifar10")
+    assert "convert(lancenb.download('cifar10'), ...)" in caught.value.hint
 
 
 def test_objects():

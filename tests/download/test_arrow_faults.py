@@ -20,6 +20,7 @@ import pytest
 from lancenb.download import Cache, download
 from lancenb.download.errors import DownloadDenied, GatedRepo, RevisionNotFound
 from lancenb.errors import (
+    AlreadyExists,
     Cancelled,
     ChecksumMismatch,
     LancenbError,
@@ -240,7 +241,11 @@ def test_rows_can_be_put_elsewhere(rows: HubStub, tmp_path: Path, cache: Path) -
     assert read(tmp_path / "here").num_rows == 20
     assert result.path == tmp_path / "here"
     assert {file.path.parent for file in result} == {tmp_path / "here"}
-    download(SPEC, limit=30, to=tmp_path / "here")
+    with pytest.raises(AlreadyExists, match=r"part-00000\.parquet exists") as caught:
+        download(SPEC, limit=30, to=tmp_path / "here")
+    assert "force=True" in caught.value.hint
+    assert read(tmp_path / "here").num_rows == 20, "nothing was replaced"
+    download(SPEC, limit=30, to=tmp_path / "here", force=True)
     assert read(tmp_path / "here").num_rows == 30
     assert [item.name for item in tmp_path.iterdir() if item.name.startswith(".here")] == []
     host = re.sub(r"[^\w-]", "-", socket.gethostname())

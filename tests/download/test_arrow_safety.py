@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,8 +17,9 @@ from lancenb.testing import FileServer, HubStub
 from tests.download.arrow_data import numbers, picture, read, repo
 
 
-def card(pattern: str) -> bytes:
-    return f"---\nconfigs:\n- config_name: default\n  data_files: {pattern!r}\n---\n".encode()
+def card(pattern: str, before: str = "", more: str = "") -> bytes:
+    configs = f"configs:\n- config_name: default\n  data_files: {pattern!r}\n"
+    return f"{before}---\n{more}{configs}---\n".encode()
 
 
 def test_cards_name_no_other_files(hub: HubStub, files: FileServer, tmp_path: Path) -> None:
@@ -34,7 +36,61 @@ def test_cards_name_no_other_files(hub: HubStub, files: FileServer, tmp_path: Pa
         repo(hub, "acme/hostile", {"README.md": card(pattern), "train.csv": b"a\n1\n"})
         with pytest.raises(UnsafeInput, match="not one of its own"):
             download("datasets:acme/hostile", limit=5)
+    for text in (
+        card(address, before="\n \n"),
+        card(address, more="a: 'x --- y'\n"),
+        card(address).replace(b"\n", b"\r\n"),
+    ):
+        repo(hub, "acme/hostile", {"README.md": text, "train.csv": b"a\n1\n"})
+        with pytest.raises(UnsafeInput, match="not one of its own"):
+            download("datasets:acme/hostile", limit=5)
+    yaml = card(address).split(b"---\n")[1]
+    repo(hub, "acme/hostile", {".huggingface.yaml": yaml, "train.csv": b"a\n1\n"})
+    with pytest.raises(UnsafeInput, match="not one of its own"):
+        download("datasets:acme/hostile", limit=5)
     assert files.log == []
+
+
+def test_a_card_that_unfolds_without_end(cache: Path, tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, y]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+    text = "\n".join(["---", *lines, "configs:", "- config_name: d", "  data_files: *a11", "---"])
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "train.csv").write_text("a\n1\n")
+    start = time.monotonic()
+    for card in (text, "---\nconfigs: &a\n- *a\n---"):
+        (tmp_path / "in" / "README.md").write_text(card + "\n")
+        with pytest.raises(UnsafeInput, match="unfolds"):
+            download(tmp_path / "in", split="train", limit=1)
+    assert time.monotonic() - start < 20
+
+
+def test_lance_tables_name_no_other_files(hub: HubStub, tmp_path: Path) -> None:
+    from lance import blob_array, blob_field
+
+    from lancenb.download import open_lance
+    from lancenb.store import lance_module
+
+    secret = tmp_path / "secret.txt"
+    secret.write_text("private")
+    for name, cells in (("bad", [b"fine", f"file://{secret}"]), ("good", [b"fine", b"too"])):
+        rows = pa.table({"b": blob_array(cells)}, schema=pa.schema([blob_field("b")]))
+        lance_module().write_dataset(
+            rows, str(tmp_path / name / "t.lance"), data_storage_version="2.2",
+            allow_external_blob_outside_bases=True,
+        )  # fmt: skip
+        hub.repos.import_folder("dataset", f"acme/{name}", tmp_path / name)
+    uri = "hf://datasets/acme/bad/t.lance"
+    for limit in (None, 2):
+        with pytest.raises(UnsafeInput, match=r"secret\.txt"):
+            download("datasets:acme/bad", split="train", limit=limit)
+    with pytest.raises(UnsafeInput, match="instead of holding it"):
+        download(uri)
+    with pytest.raises(UnsafeInput):
+        open_lance(uri)
+    table = read(download("datasets:acme/good", split="train").path)
+    assert table["b"].to_pylist() == [b"fine", b"too"]
+    assert open_lance(uri.replace("bad", "good")).count_rows() == 2
 
 
 def named(path: str) -> bytes:

@@ -75,6 +75,10 @@ def test_a_single_saved_data_set(cache: Path, tmp_path: Path) -> None:
     data = pets(9)
     data.save_to_disk(tmp_path / "one")
     assert download(tmp_path / "one", split="train").path == tmp_path / "one"
+    for limit in (None, 3):
+        with pytest.raises(SourceNotFound, match="no named splits") as caught:
+            download(tmp_path / "one", split="nonsense", limit=limit)
+        assert caught.value.hint == "leave out split="
     named = Dataset(data.data, split=datasets.Split.TEST)
     named.save_to_disk(tmp_path / "named")
     assert download(tmp_path / "named", split="test").lineage["rows"] == 9

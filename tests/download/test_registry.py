@@ -94,6 +94,19 @@ def test_specs():
         parse("cifar11")
 
 
+def test_names_that_are_nearly_right_and_other_forms():
+    for ask in (registry.info, parse):
+        with pytest.raises(SourceNotFound) as caught:
+            ask("cifar-11")
+        assert "did you mean cifar10" in caught.value.hint
+    assert registry.info("synthetic:table") is registry.info("synthetic-table")
+    assert parse("synthetic:table") == parse("synthetic-table")
+    assert str(DatasetEntry("x", "images", "hub", "a/b")) == "x: images"
+    assert "1,000 classes" in repr(registry.info("imagenet"))
+    assert registry.info("imagenet").nbytes == sum(f.size for f in registry.info("imagenet").files)
+    assert "airplane" in registry.info("cifar10")._repr_html_()
+
+
 def test_w55_imagenet_is_refused_with_a_guide_and_says_why():
     with pytest.raises(SourceNotFound, match="cannot be downloaded automatically") as caught:
         download("imagenet")

@@ -11,7 +11,7 @@ import pytest
 
 from lancenb.download import registry
 from lancenb.download.registry import DatasetEntry, OfficialFile
-from lancenb.errors import Cancelled, SourceNotFound
+from lancenb.errors import Cancelled, InvalidArgument, SourceNotFound
 from lancenb.progress import CancelToken
 
 
@@ -60,23 +60,34 @@ def test_imagenet_with_two_classes_fails_with_the_exact_message(tmp_path):
     guide = registry.info("imagenet").guide
     assert str(report) == (
         f"imagenet in {root}: not complete\n"
-        "  missing  train has 2 class folders, 1,000 are expected\n"
-        "  missing  train has 5 images in class folders, 1,281,167 are expected\n"
         f"  missing  validation: neither a folder val/ nor ILSVRC2012_img_val.tar is in {root}\n"
+        "  wrong    train has 2 class folders, 1,000 are expected\n"
+        "  wrong    train has 5 images in class folders, 1,281,167 are expected\n"
         "  note     train: cats is no WordNet id such as n01440764\n"
         f"  note     {guide}"
     )
     (root / "train" / "empty").mkdir()
     (root / "train" / "loose.JPEG").write_bytes(b"x")
     report = registry.check("imagenet", root, classes=3, counts={"train": 6})
-    assert report.missing == (
+    assert report.wrong == (
         "train has 5 images in class folders, 6 are expected",
-        "train: 1 class folders are empty, such as empty",
-        "train: 1 images lie beside the class folders and so have no label",
+        "train: 1 class folder without images, such as empty",
+        "train: 1 image beside the class folders, so without a label",
     )
-    assert registry.check("imagenet", root, classes=4).missing[0] == (
+    assert guide not in report.notes, "nothing has to be got: only numbers differ"
+    assert repr(report) == f"<CheckReport imagenet in {root}: not right (1 found, 3 wrong)>"
+    assert "wrong" in report._repr_html_()
+    assert registry.check("imagenet", root, classes=4).wrong[0] == (
         "train has 3 class folders, 4 are expected"
     )
+
+
+def test_short_and_unknown_names_of_splits(tmp_path):
+    root = tree(tmp_path, val={"n01440764": 4})
+    assert registry.check("imagenet", root, classes=1, counts={"val": 4}).ok
+    with pytest.raises(InvalidArgument, match="no split 'evaluation'") as caught:
+        registry.check("imagenet", root, counts={"evaluation": 4})
+    assert "train, validation" in caught.value.hint
 
 
 def test_imagenet_archives(tmp_path, known):
@@ -85,7 +96,7 @@ def test_imagenet_archives(tmp_path, known):
         made.addfile(tarfile.TarInfo("ILSVRC2012_val_00000001.JPEG"), io.BytesIO())
     size = archive.stat().st_size
     report = registry.check("imagenet", archive)
-    assert report.missing == (
+    assert report.wrong == (
         f"{archive} has {size:,} bytes, 6,744,924,160 are expected (cut off, or another edition)",
     )
     md5 = hashlib.md5(archive.read_bytes()).hexdigest()
@@ -96,7 +107,7 @@ def test_imagenet_archives(tmp_path, known):
     assert report.ok
     assert "has to be unpacked" in report.notes[0]
     archive.write_bytes(archive.read_bytes()[:-1] + b"x")
-    assert f"{md5} is expected" in registry.check("imagenet", archive).missing[0]
+    assert f"{md5} is expected" in registry.check("imagenet", archive).wrong[0]
     assert registry.check("imagenet", archive, hashes=False).ok
 
 
@@ -114,9 +125,9 @@ def test_cifar_archive_and_batches(tmp_path, known):
     (folder / "data_batch_1").write_bytes(b"x" * 120)
     (folder / "batches.meta").unlink()
     report = registry.check("cifar10", tmp_path / "data")
-    assert len(report.missing) == 2
-    assert "data_batch_1 has md5" in report.missing[0]
-    assert report.missing[1] == "batches.meta (in cifar-10-python.tar.gz) is not there"
+    assert len(report.wrong) == len(report.missing) == 1
+    assert "data_batch_1 has md5" in report.wrong[0]
+    assert report.missing[0] == "batches.meta (in cifar-10-python.tar.gz) is not there"
     assert report.notes == ("download('cifar10:official') fetches what its makers publish",)
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -151,8 +162,8 @@ def test_mnist_packed_and_unpacked(tmp_path):
     idx("t10k-images-idx3-ubyte", 10_000, 28, 28, extra=-5)
     (raw / "train-labels-idx1-ubyte").write_bytes(b"<html>none</html>")
     report = registry.check("mnist", tmp_path)
-    assert report.missing == (
-        "train-images-idx3-ubyte.gz (9,912,422 bytes) is not there",
+    assert report.missing == ("train-images-idx3-ubyte.gz (9,912,422 bytes) is not there",)
+    assert report.wrong == (
         f"{raw / 'train-labels-idx1-ubyte'} is no idx file",
         f"{raw / 't10k-images-idx3-ubyte'} has 7,840,011 bytes, its head promises 7,840,016",
         "t10k-labels-idx1-ubyte has 9,999 rows, 10,000 are expected",
@@ -171,7 +182,7 @@ def test_coco_folders_and_archives(tmp_path):
     assert registry.check("coco", tmp_path, counts={"train": 4, "validation": 2}).ok
     assert registry.check("coco", tmp_path, counts={"validation": 2}).ok
     report = registry.check("coco", tmp_path)
-    assert report.missing == (
+    assert report.wrong == (
         "train2017 has 4 pictures, 118,287 are expected",
         "val2017 has 2 pictures, 5,000 are expected",
     )

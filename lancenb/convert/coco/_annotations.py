@@ -18,7 +18,7 @@ from lancenb.convert.images._info import Refusal
 from lancenb.errors import CorruptInput, EmptyInput, SourceNotFound, UnsupportedFormat
 
 from ._json_map import JsonMap
-from ._objects import fault, to_object
+from ._objects import fault, shown, storable, to_object
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,12 +78,12 @@ class Annotations:
             known = item if isinstance(item, dict) else {}
             at = _place(known, place_of)
             if at is None:
-                reason = f"image_id {known.get('image_id')!r:.40} is not among the pictures"
+                reason = f"image_id {shown(known.get('image_id'))} is not among the pictures"
             else:
                 reason = fault(known, names, *self.sizes[at])
             if reason or at is None:
                 number = known.get("id", f"number {place}")
-                last = (f"annotation {number!r:.40}", reason)
+                last = (f"annotation {shown(number)}", reason)
                 yield f"{self.where}: {last[0]}", Refusal(reason)
             else:
                 picture[place] = at
@@ -145,20 +145,49 @@ def _read_categories(made: Annotations, mapped: JsonMap) -> None:
         if not (
             isinstance(one, dict)
             and type(one.get("id")) is int
+            and abs(one["id"]) < 2**62
             and isinstance(one.get("name"), str)
         ):
-            raise CorruptInput(f"{made.where}: the category {one!r:.80} has no id and name")
+            raise CorruptInput(f"{made.where}: the category {shown(one, 80)} has no id and name")
+        _check_text(one, f"{made.where}: category {one['id']}")
         made.categories.append(one)
     if len({one["id"] for one in made.categories}) != len(made.categories):
         raise CorruptInput(f"{made.where}: two categories have the same id")
-    json.dumps(made.categories)
+
+
+def _check_text(category: dict[str, Any], where: str) -> None:
+    """Raise for what the table cannot keep of a category; all of it is kept."""
+    try:
+        json.dumps(category, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        wrong = [key for key, value in category.items() if not _keepable(key, value)]
+        raise CorruptInput(
+            f"{where} holds text or a number that cannot be stored, in "
+            f"{', '.join(shown(key) for key in wrong[:3])}",
+            hint="fetch or export the file again",
+        ) from None
+
+
+def _keepable(*values: Any) -> bool:
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _read_pictures(made: Annotations, mapped: JsonMap) -> None:
-    licences = {}
+    licences: dict[int | str, str] = {}
     for one in mapped.read_all("licenses") if "licenses" in mapped.spans else ():
-        if isinstance(one, dict):
-            licences[one.get("id")] = one.get("name")
+        known = isinstance(one, dict) and type(one.get("id")) in (int, str)
+        if known and isinstance(one.get("name"), str):
+            if not storable(one["name"]):
+                raise CorruptInput(
+                    f"{made.where}: the name of licence {shown(one['id'])} cannot be stored: "
+                    f"{shown(one['name'], 80)}",
+                    hint="fetch or export the file again",
+                )
+            licences[one["id"]] = one["name"]
     seen: set[int] = set()
     for place, one in enumerate(mapped.read_all("images")):
         reason = _picture_fault(one, seen)
@@ -171,8 +200,8 @@ def _read_pictures(made: Annotations, mapped: JsonMap) -> None:
         width, height = one.get("width"), one.get("height")
         known = type(width) is int and type(height) is int and width > 0 and height > 0
         made.sizes.append((width, height) if known else (0, 0))
-        licence = licences.get(one.get("license"))
-        made.licences.append(licence if isinstance(licence, str) else None)
+        licence = one.get("license")
+        made.licences.append(licences.get(licence) if type(licence) in (int, str) else None)
     if not made.names:
         raise EmptyInput(f"{made.where} lists no picture")
 
@@ -185,9 +214,11 @@ def _picture_fault(one: Any, seen: set[int]) -> str:
     name = one.get("file_name")
     if not isinstance(name, str) or not name or "\0" in name:
         return "it has no file_name"
+    if not storable(name):
+        return f"its file_name {shown(name, 80)} cannot be stored"
     parts = name.replace("\\", "/").split("/")
     if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
-        return f"its file_name {name!r:.80} leaves the folder of the pictures"
+        return f"its file_name {shown(name, 80)} leaves the folder of the pictures"
     return ""
 
 

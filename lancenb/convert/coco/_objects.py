@@ -14,7 +14,9 @@ from ._masks import run_lengths
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LARGEST = 2**1023  # whole numbers beyond have no float
 CATEGORIES_KEY = "lancenb.categories"
+_SMALL = 2**31  # num_keypoints and the size of a run-length code are stored as int32
 _MARGIN = 1.0  # pixels by which a box may leave its picture: annotation tools round
 
 
@@ -94,24 +96,28 @@ def fault(item: Mapping[str, Any], names: Mapping[int, str], width: int, height:
         width: columns of its picture, 0 when unknown.
         height: rows of its picture, 0 when unknown.
     """
-    if item.get("category_id") not in names:
-        return f"category_id {item.get('category_id')!r:.40} is not among the categories"
+    category = item.get("category_id")
+    if type(category) not in (int, float) or category not in names:
+        return f"category_id {shown(category)} is not among the categories"
     if not _whole(item.get("id", 0)) or not _number(item.get("area", 0.0)):
         return "its id or area is no number"
     box: Any = item.get("bbox")
     if not _numbers(box) or len(box) != 4:
-        return f"bbox {box!r:.80} is not four numbers"
+        return f"bbox {shown(box, 80)} is not four numbers"
     x, y, w, h = box
     if w < 0 or h < 0:
-        return f"bbox {box} has a negative size"
+        return f"bbox {shown(box, 80)} has a negative size"
     outside = x < -_MARGIN or y < -_MARGIN
     if width and height:
         outside = outside or x + w > width + _MARGIN or y + h > height + _MARGIN
     if outside:
-        return f"bbox {box} leaves the picture of {width}x{height} pixels"
+        return f"bbox {shown(box, 80)} leaves the picture of {width}x{height} pixels"
     points: Any = item.get("keypoints")
     if points is not None and (not _numbers(points) or len(points) % 3):
         return "keypoints are not triples of numbers"
+    number = item.get("num_keypoints")
+    if number is not None and (not _whole(number) or not 0 <= number < _SMALL):
+        return f"num_keypoints {shown(number)} is not a number of points"
     return _segmentation_fault(item.get("segmentation"), width, height)
 
 
@@ -128,6 +134,8 @@ def _segmentation_fault(found: Any, width: int, height: int) -> str:
     size = found["size"]
     if not isinstance(size, list) or len(size) != 2 or not all(map(_whole, size)):
         return "the size of its run-length code is not two numbers"
+    if not all(0 < n < _SMALL for n in size):
+        return f"the size {size} of its run-length code is that of no picture"
     if width and height and size != [height, width]:
         return f"its run-length code is for {size[1]}x{size[0]} pixels"
     try:
@@ -149,19 +157,43 @@ def to_object(item: Mapping[str, Any], names: Mapping[int, str], *, keypoints: b
         "id": item.get("id"),
         "category_id": item["category_id"],
         "category": names[item["category_id"]],
-        "bbox": item["bbox"],
-        "area": item.get("area"),
+        "bbox": _floats(item["bbox"]),
+        "area": float(item["area"]) if "area" in item else None,
         "iscrowd": bool(item.get("iscrowd", 0)),
         "segmentation": {
-            "polygons": [] if coded else found,
+            "polygons": [] if coded else [_floats(polygon) for polygon in found],
             "counts": run_lengths(found["counts"]) if coded else [],
             "size": found["size"] if coded else [],
         },
     }
     if keypoints:
-        one["keypoints"] = item.get("keypoints") or []
+        one["keypoints"] = _floats(item.get("keypoints") or [])
         one["num_keypoints"] = item.get("num_keypoints")
     return one
+
+
+def _floats(values: Sequence[float]) -> list[float]:
+    """Arrow takes no whole number for a float that it cannot hold to the last digit."""
+    return [float(value) for value in values]
+
+
+def shown(value: Any, most: int = 40) -> str:
+    """Return a value of JSON for a message: short, and fit for every output.
+
+    >>> shown("cat"), shown([1] * 100, 10), shown(10**5000)
+    ("'cat'", '[1, 1, 1, ', 'a huge number')
+    """
+    try:
+        return ascii(value)[:most]
+    except ValueError:  # more digits than Python turns into text
+        return "a huge number"
+    except RecursionError:
+        return "a deeply nested value"
+
+
+def storable(text: str) -> bool:
+    """Whether text can be stored as UTF-8: JSON can spell halves of a character alone."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _whole(value: Any) -> bool:
@@ -169,7 +201,9 @@ def _whole(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    if type(value) is int:
+        return -_LARGEST < value < _LARGEST  # math.isfinite fails for a larger one
+    return type(value) is float and math.isfinite(value)
 
 
 def _numbers(values: Any) -> bool:

@@ -26,6 +26,8 @@ from ._source import Source
 if TYPE_CHECKING:
     import numpy as np
 
+    from lancenb.progress import CancelToken
+
 _PIXELS = 3 * 32 * 32
 _LABELS = {"labels": "label", "fine_labels": "label", "coarse_labels": "coarse_label"}
 _META = {
@@ -36,6 +38,15 @@ _META = {
     "fine_label_names.txt": "label",
     "coarse_label_names.txt": "coarse_label",
 }
+
+
+class _Told:
+    """The token of a cancel, told after the source is made."""
+
+    cancel: CancelToken | None = None
+
+    def tell(self, cancel: CancelToken | None) -> None:
+        self.cancel = cancel
 
 
 def cifar_source(path: str, *, label: Any, split: str | None, limits: Limits | None) -> Source:
@@ -54,10 +65,12 @@ def cifar_source(path: str, *, label: Any, split: str | None, limits: Limits | N
     with ExitStack() as stack:
         files = cifar_files(path, limits or Limits(), stack)
         batches = [file for file in files if not is_cifar_meta(file.name)]
+        told = _Told()
         fine = any(file.name in ("train", "test", "train.bin", "test.bin") for file in batches)
         names = _class_names([file for file in files if is_cifar_meta(file.name)], fine)
-        parts = [_part(file, fine, names) for file in batches]
+        parts = [_part(file, fine, names, told) for file in batches]
         made = raw_source("cifar", path, parts, Labels(names), label=label, split=split)
+        made.watch = told.tell
         made.close = stack.pop_all().close
     return made
 
@@ -87,10 +100,12 @@ def _read_names(file: BatchFile) -> dict[str, list[str]]:
     for key, names in lists.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise CorruptInput(f"{file.shown}: {key} is not a list of class names")
+        if not all(map(_storable, names)):
+            raise CorruptInput(f"{file.shown}: {key} holds a name that cannot be stored")
     return lists
 
 
-def _part(file: BatchFile, fine: bool, names: Mapping[str, list[str]]) -> RawPart:
+def _part(file: BatchFile, fine: bool, names: Mapping[str, list[str]], told: _Told) -> RawPart:
     split = "test" if file.name.startswith("test") else "train"
     if file.name.endswith(".bin"):
         columns = ("coarse_label", "label") if fine else ("label",)
@@ -104,7 +119,7 @@ def _part(file: BatchFile, fine: bool, names: Mapping[str, list[str]]) -> RawPar
 
         def read(count: int) -> Iterator[RawRows]:
             # read again, so that only one batch is in memory where its pixels have to be decoded
-            data, labels, pictures = _read_batch(file, names)
+            data, labels, pictures = _read_batch(file, names, told.cancel)
             for start in range(0, rows, count):
                 end = start + count
                 some = {name: ids[start:end] for name, ids in labels.items()}
@@ -129,12 +144,12 @@ def _mapped(file: BatchFile) -> memoryview:
 
 
 def _read_batch(
-    file: BatchFile, names: Mapping[str, list[str]]
+    file: BatchFile, names: Mapping[str, list[str]], cancel: CancelToken | None = None
 ) -> tuple[np.ndarray[Any, Any], dict[str, np.ndarray[Any, Any]], list[str] | None]:
     """Return pixels (a view of the file), ids per label column, and the pictures' names."""
     import numpy as np
 
-    content = read_pickle(_mapped(file), file.shown)
+    content = read_pickle(_mapped(file), file.shown, cancel)
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (_PIXELS,):
         raise CorruptInput(
@@ -154,13 +169,29 @@ def _read_batch(
     titles = content.get("filenames")
     if not isinstance(titles, list) or len(titles) != len(data):
         return data, labels, None
-    return data, labels, titles if all(isinstance(name, str) for name in titles) else None
+    if not all(isinstance(name, str) for name in titles):
+        return data, labels, None
+    for row, name in enumerate(titles):
+        if not _storable(name):
+            raise CorruptInput(
+                f"{file.shown} row {row:,}: the name {ascii(name)[:80]} in 'filenames' cannot be "
+                "stored",
+                hint="the file is damaged; fetch it again",
+            )
+    return data, labels, titles
+
+
+def _storable(text: str) -> bool:
+    """Whether text can be stored as UTF-8: a pickle can hold halves of a character alone."""
+    return text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _ids(values: Any, key: str, rows: int, file: BatchFile) -> np.ndarray[Any, Any]:
     import numpy as np
 
-    whole = isinstance(values, np.ndarray) or all(type(v) is int for v in values)
+    whole = isinstance(values, np.ndarray) or (
+        isinstance(values, (list, tuple)) and all(type(v) is int for v in values)
+    )
     try:
         ids = np.asarray(values).astype(np.int64) if whole else None
     except OverflowError:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lancenb.progress import Tracker
 
 ON_ERROR = ("skip", "raise")
+_BY_FOLDER = ("folder", "files", "archive")
 
 
 class PngConverter(Converter):
@@ -185,7 +186,11 @@ class PngConverter(Converter):
             total_rows=source.rows,
             total_bytes=source.nbytes,
             metadata={**source.metadata, **({} if table is not None else source.origin)} or None,
-            properties={"source": source.where, "format": source.form, "options": self._options()},
+            properties={
+                "source": source.where,
+                "format": source.form,
+                "options": self._options(source),
+            },
             # Small column buffers stay in the processor's cache; larger ones cost time and memory.
             write_options={"data_cache_bytes": len(schema) << 19},
             on_close=source.close,
@@ -211,8 +216,10 @@ class PngConverter(Converter):
         names = merge_names(source.names, existing=old, given=self.classes, ordered=source.ordered)
         return names, translation(source.names, names)
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, source: Source) -> dict[str, Any]:
         label = self.label if self.label is None or isinstance(self.label, str) else "custom"
+        if label == "folder" and not (source.labelled and source.form in _BY_FOLDER):
+            label = None  # the default, which meant nothing here
         options = {
             "label": label,
             "classes": self.classes,

@@ -141,11 +141,18 @@ def card_features(folder: str) -> dict[str, Any]:
 
 
 def dataset_source(
-    source: Any, where: str, *, image: str | None, label: Any, split: str | None
+    source: Any,
+    where: str,
+    *,
+    image: str | None,
+    label: Any,
+    split: str | None,
+    root: str | None = None,
 ) -> Source:
     """Make a source of a ``Dataset``, ``IterableDataset`` or a dictionary of them.
 
     Rows come in the order the dataset shows them: ``shuffle``, ``select`` and ``filter`` count.
+    Of one that came from a folder on disk (``root``) only files in that folder are read.
     """
     if isinstance(source, Mapping):
         named: list[tuple[str | None, Any]] = [(str(k), v) for k, v in source.items()]
@@ -156,7 +163,7 @@ def dataset_source(
         name = str(source.split) if getattr(source, "split", None) is not None else None
         named = pick_split([(name, source)], [name], split, where)
     every = [
-        (name, DatasetRows(dataset, where if name is None else f"{where} [{name}]"))
+        (name, DatasetRows(dataset, where if name is None else f"{where} [{name}]", root))
         for name, dataset in named
     ]
     parts = [_dataset_part(rows, name) for name, rows in every]
@@ -176,4 +183,6 @@ def _dataset_part(rows: DatasetRows, split: str | None) -> Part:
         # the first column is that of the pictures, whose missing files are refused row by row
         return rows.batches(columns, count, leave=columns[:1])
 
-    return Part(rows.where, split, rows.schema, rows.rows, batches, rows.nbytes, rows.streams)
+    return Part(
+        rows.where, split, rows.schema, rows.rows, batches, rows.nbytes, rows.streams, rows.root
+    )

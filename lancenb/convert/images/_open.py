@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lancenb.convert._datasets import is_datasets, saved_dataset
-from lancenb.convert._folder import path_list, walk
-from lancenb.convert._layouts import file_layout, folder_layout
+from lancenb.convert._folder import may_be_saved, own_files, path_list, walk
+from lancenb.convert._layouts import file_layout, folder_layout, layout_of
 from lancenb.convert._peek import tar_format, zip_format
 from lancenb.errors import EmptyInput, InvalidArgument, SourceNotFound, UnsupportedFormat
 
@@ -52,7 +52,9 @@ def open_source(
     """
     known = None
     if hasattr(source, "path") and hasattr(source, "lineage"):
-        known, source = source.lineage.get("dataset"), source.path
+        known, own, source = source.lineage.get("dataset"), own_files(source), source.path
+        if own is not None and annotations is None and not _one_layout(source, own):
+            source = _readable(own, str(source))
     named = None if isinstance(annotations, bool) else annotations
     if named is not None and not isinstance(source, (str, os.PathLike)):
         raise InvalidArgument(
@@ -100,13 +102,35 @@ def _layout(path: str) -> str | None:
     return file_layout(place)
 
 
+def _one_layout(folder: Path, own: list[Path]) -> bool:
+    """Whether files that share a folder with others are of a layout that names what it reads."""
+    from lancenb.convert.coco._find import annotation_files
+
+    if layout_of([path.name for path in own]):
+        return True
+    if may_be_saved(own):
+        return True
+    notes = {os.path.abspath(path) for path in annotation_files(folder)}
+    return bool(notes) and notes <= set(map(str, own))
+
+
+def _readable(own: list[Path], folder: str) -> list[str]:
+    """Return those files of a download that hold pictures: Parquet where there is any."""
+    tables = [str(path) for path in own if path.name.lower().endswith(PARQUET)]
+    found = [str(path) for path in own if has_image_suffix(path.name)]
+    found = tables if tables and len(tables) >= len(found) else found
+    if not found:
+        raise EmptyInput(f"the files downloaded to {folder} hold no pictures")
+    return found
+
+
 def _open_path(
     path: str, label: LabelOption, image: str | None, split: str | None, limits: Limits | None
 ) -> Source:
     if os.path.isdir(path):
         saved = saved_dataset(path)
         if saved is not None:
-            return dataset_source(saved, path, image=image, label=label, split=split)
+            return dataset_source(saved, path, image=image, label=label, split=split, root=path)
         tables = parquet_files(path)
         if tables and not _has_images(path):
             return parquet_source(tables, path, path, image=image, label=label, split=split)

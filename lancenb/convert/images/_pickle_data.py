@@ -4,7 +4,8 @@ A pickle is a program for a small machine with a stack (Python's ``pickletools``
 instruction). This machine knows the instructions that build text, bytes, numbers, lists, tuples
 and dictionaries, and of all names only those by which numpy and Python 2 write arrays; those lead
 to marks, not to functions. Any other name or instruction ends the reading. Large byte strings
-are not copied: they are views of the file.
+are not copied: they are views of the file. Work and memory are bounded by the size of the file, and
+values are never printed, hashed or compared: a few bytes can make one that takes for ever.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from __future__ import annotations
 import ast
 import struct
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import CorruptInput, UnsafeInput, UnsupportedFormat
 
+from ._pickle_bounds import Bounds
 from ._pickle_values import CALLS, KNOWN, Array, Dtype, Name, finished
 
-_MOST_STEPS = 20_000_000  # no set of pictures has so many labels and names; a bomb has
+if TYPE_CHECKING:
+    from lancenb.progress import CancelToken
+
 _COPIED = 4096  # shorter byte strings are copied, longer ones are views
 _LONGEST_LINE = 8192
 _MARK = object()
@@ -28,19 +32,21 @@ _DAMAGE = (
 )
 
 
-def read_pickle(data: memoryview, where: str) -> Any:
+def read_pickle(data: memoryview, where: str, cancel: CancelToken | None = None) -> Any:
     """Return the value in a pickle of plain data.
 
     Args:
         data: the whole pickle.
         where: its name, for messages.
+        cancel: stops the reading.
 
     Returns:
         Built of dict, list, tuple, str, numbers, numpy arrays, and bytes or ``memoryview``. Text
         of Python 2 is decoded as Latin-1.
 
     Raises:
-        UnsafeInput: it names something that has no place in plain data; nothing was run.
+        UnsafeInput: it names something that has no place in plain data, or is made to exhaust
+            time or memory; nothing was run.
         UnsupportedFormat: it is written in a way that is not read here.
         CorruptInput: it is damaged or cut off.
 
@@ -49,7 +55,7 @@ def read_pickle(data: memoryview, where: str) -> Any:
     {'labels': [3, 1]}
     """
     try:
-        return _Machine(data, where).run()
+        return _Machine(data, where, cancel).run()
     except _DAMAGE as error:
         raise CorruptInput(
             f"{where} is no whole pickle: {str(error) or type(error).__name__}",
@@ -58,15 +64,16 @@ def read_pickle(data: memoryview, where: str) -> Any:
 
 
 class _Machine:
-    def __init__(self, data: memoryview, where: str):
+    def __init__(self, data: memoryview, where: str, cancel: CancelToken | None):
         self._data = data
+        self._bounds = Bounds(len(data), where, cancel)
         self._where = where
         self._at = 0
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
     def run(self) -> Any:
-        data, steps = self._data, 0
+        data = self._data
         while True:
             if self._at >= len(data):
                 raise ValueError("it is cut off")
@@ -82,9 +89,7 @@ class _Machine:
                     hint="arrays, lists, text and numbers are read, in pickle protocol 2 to 5",
                 )
             step(self)
-            steps += 1
-            if steps > _MOST_STEPS:
-                raise UnsafeInput(f"{self._where} has more than {_MOST_STEPS:,} parts (a bomb?)")
+            self._bounds.step()
 
     def take(self, count: int) -> memoryview:
         """Return the next bytes."""
@@ -128,6 +133,8 @@ class _Machine:
         return items
 
     def put(self, index: int) -> None:
+        if not 0 <= index < 1 << 32:
+            raise ValueError("a number of a value is out of range")
         self._memo[index] = self._stack[-1]
 
     def text(self, width: int) -> None:
@@ -154,19 +161,28 @@ class _Machine:
 
     def stacked_name(self) -> None:
         name, module = self._stack.pop(), self._stack.pop()
-        self.name(str(module), str(name))
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise TypeError("a name that is no text")
+        self.name(module, name)
 
     def set_items(self, pairs: list[Any]) -> None:
         target = self._stack[-1]
         if not isinstance(target, dict) or len(pairs) % 2:
             raise TypeError("items for what is no dictionary")
+        self._bounds.nest(target, pairs[1::2])
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            if type(key) is int and not -(2**63) <= key < 2**63:
+                raise ValueError("a key of more than 64 bits")
+            if type(key) not in (str, bytes, int):
+                raise TypeError("a key that is neither text nor a whole number")
             target[key.decode("latin-1") if isinstance(key, bytes) else key] = finished(value)
+        self._bounds.keys(len(target))
 
     def extend(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if not isinstance(target, list):
             raise TypeError("items for what is no list")
+        self._bounds.nest(target, items)
         target += [finished(item) for item in items]
 
     def made(self, container: Any) -> None:
@@ -183,18 +199,30 @@ class _Machine:
         if len(items) != count:
             raise ValueError("a tuple is incomplete")
         del self._stack[len(self._stack) - count :]
-        self.push(tuple(items))
+        self.push_tuple(items)
+
+    def push_tuple(self, items: list[Any]) -> None:
+        made = tuple(items)
+        if made:
+            self._bounds.nest(made, made)
+        self.push(made)
 
     def reduce(self) -> None:
         arguments, made = self._stack.pop(), self._stack.pop()
         if not isinstance(made, Name) or not isinstance(arguments, tuple):
             raise TypeError("a call of what is no name")
+        if made.makes == "encode" and arguments:
+            self._bounds.encode(arguments[0])
         self.push(CALLS[made.makes](*arguments))
 
     def build(self) -> None:
         state, target = self._stack.pop(), self._stack[-1]
+        if not isinstance(state, tuple):
+            raise TypeError("a state that is no tuple")
         if isinstance(target, Dtype):
-            target.order = str(state[1])
+            if not isinstance(state[1], str):
+                raise TypeError("a byte order that is no text")
+            target.order = state[1]
         elif isinstance(target, Array):
             _, target.shape, target.dtype, target.fortran, target.data = state
         else:
@@ -218,7 +246,7 @@ _STEPS: dict[int, Callable[[_Machine], Any]] = {
     ord("}"): lambda m: m.push({}),
     ord("]"): lambda m: m.push([]),
     ord(")"): lambda m: m.push(()),
-    ord("t"): lambda m: m.push(tuple(m.marked())),
+    ord("t"): lambda m: m.push_tuple(m.marked()),
     0x85: lambda m: m.tuple_of(1),
     0x86: lambda m: m.tuple_of(2),
     0x87: lambda m: m.tuple_of(3),

@@ -19,6 +19,8 @@ KNOWN = {
     ("numpy", "dtype"): "dtype",
     ("_codecs", "encode"): "encode",
 }
+_LONGEST_TEXT = 1 << 14  # longer bytes come as a view, or are encoded before
+_MOST_AXES, _LONGEST_AXIS = 8, 1 << 40
 _DTYPES = {f"{kind}{width}" for kind in "iu" for width in (1, 2, 4, 8)} | {"b1"}
 
 
@@ -60,9 +62,17 @@ def _scalar(dtype: Any, data: Any) -> Any:
 
 
 def _encoded(text: Any, encoding: Any = "latin1") -> bytes:
+    if not isinstance(text, str) or not isinstance(encoding, str):
+        raise TypeError("text or an encoding that is none")
     if encoding not in ("latin1", "latin-1"):
-        raise ValueError(f"bytes are written in the encoding {encoding!r:.20}")
+        raise ValueError(f"bytes are written in the encoding {encoding[:20]!r}")
     return text.encode("latin-1")
+
+
+def _dtype(code: Any, *_flags: Any) -> Dtype:
+    if not isinstance(code, str):
+        raise TypeError("an element type that is no text")
+    return Dtype(code)
 
 
 def _refused(*_arguments: Any) -> Any:
@@ -73,7 +83,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "array": _reconstruct,
     "frombuffer": _from_buffer,
     "scalar": _scalar,
-    "dtype": lambda code, *_flags: Dtype(str(code)),
+    "dtype": _dtype,
     "encode": _encoded,
     "ndarray": _refused,
 }
@@ -90,11 +100,19 @@ def _to_numpy(array: Array) -> np.ndarray[Any, Any]:
     dtype, shape = array.dtype, array.shape
     if not isinstance(dtype, Dtype) or dtype.code.lstrip("<>|=") not in _DTYPES:
         raise TypeError("an array of something else than whole numbers")
-    if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
+    if (
+        not isinstance(shape, tuple)
+        or len(shape) > _MOST_AXES
+        or not all(type(n) is int and 0 <= n < _LONGEST_AXIS for n in shape)
+    ):
         raise TypeError("an array without a shape")
     order = dtype.order if dtype.order in ("<", ">") else ""
     kind = np.dtype(order + dtype.code.lstrip("<>|="))
-    data = array.data.encode("latin-1") if isinstance(array.data, str) else array.data
+    data = array.data
+    if isinstance(data, str) and len(data) <= _LONGEST_TEXT:
+        data = data.encode("latin-1")
+    if not isinstance(data, (bytes, memoryview)):
+        raise TypeError("an array without bytes")
     volume = kind.itemsize
     for length in shape:
         volume *= length

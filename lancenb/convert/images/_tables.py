@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lancenb.convert._datasets import DATASET_KEY
-from lancenb.errors import CorruptInput, EmptyInput, InvalidArgument, SchemaMismatch
+from lancenb.errors import CorruptInput, EmptyInput, InvalidArgument, SchemaMismatch, UnsafeInput
 
 from ._columns import Columns, choose_columns
 from ._info import Refusal
@@ -256,7 +256,8 @@ def _images(column: Any, root: str | None) -> tuple[pa.Array, list[str | None], 
                     continue
                 place = path if root is None else os.path.normpath(os.path.join(root, path))
                 if root is not None and not place.startswith(os.path.join(root, "")):
-                    refused[i] = Refusal(f"names a file elsewhere, {path}, which is not read")
+                    reason = f"names a file elsewhere, {path}, which is not read"
+                    refused[i] = Refusal(reason, UnsafeInput)
                     continue
                 try:
                     with open(place, "rb") as file:

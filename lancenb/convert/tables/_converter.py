@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from lancenb.convert._base import Converter, ConvertReport, Existing, Plan
 from lancenb.convert._datasets import saved_dataset
+from lancenb.convert._folder import may_be_saved, own_files
 from lancenb.convert._idx import holds_idx, idx_table
 from lancenb.convert.archive import Archive, Limits, open_archive
 from lancenb.convert.text import TextConverter
@@ -91,8 +92,10 @@ class ParquetConverter(Converter):
     def plan(self, source: Any, *, existing: Existing | None = None) -> Plan:
         """Look at the source and say what would be written; see :meth:`Converter.plan`."""
         splits: Any = {}
+        given, own = source, None
         if hasattr(source, "path") and hasattr(source, "lineage"):
             splits = source.lineage.get("splits")
+            own = own_files(source)
             source = source.path
         target = existing.schema if existing is not None and existing.mode == "append" else None
         if isinstance(source, (list, tuple)) and len(source) == 1:
@@ -101,14 +104,16 @@ class ParquetConverter(Converter):
             path = Path(source)
             if path.is_file() and path.stat().st_size and is_archive(path):
                 return self._plan_archive(path, existing, target)
-            saved = saved_dataset(path)
+            saved = saved_dataset(path) if may_be_saved(own) else None
             if saved is not None:
-                return self._plan_memory(saved, target, str(path))
+                return self._plan_memory(saved, target, str(path), root=str(path))
             if path.is_file() and holds_idx(path):
                 return self._plan_memory(idx_table(path, self._limits), target, str(path))
         elif not isinstance(source, (list, tuple)):
             return self._plan_memory(source, target)
-        pieces, skipped = find_pieces(source, SUFFIXES.__contains__, limits=self._limits)
+        pieces, skipped = find_pieces(
+            given if own is not None else source, SUFFIXES.__contains__, limits=self._limits
+        )
         if isinstance(splits, Mapping) and len(splits) > 1:
             _name_splits(pieces, Path(str(source)), splits)
         return self._plan_files(pieces, skipped, target)
@@ -131,8 +136,10 @@ class ParquetConverter(Converter):
             on_close=on_close,
         )
 
-    def _plan_memory(self, source: Any, target: Any, name: str = "") -> Plan:
-        family = MemoryFamily(source, target)
+    def _plan_memory(
+        self, source: Any, target: Any, name: str = "", root: str | None = None
+    ) -> Plan:
+        family = MemoryFamily(source, target, root)
         family.name = name or family.name
         plan = family_plan(
             family,

@@ -29,11 +29,13 @@ class MemoryFamily:
             one table with a column ``split`` (features stay in the schema metadata
             ``huggingface``; selections and shuffles are respected).
         target: schema of the table that is appended to.
+        root: the folder a data set came from, in which every file it names must lie.
     """
 
     kind = "table"
 
-    def __init__(self, source: Any, target: pa.Schema | None = None):
+    def __init__(self, source: Any, target: pa.Schema | None = None, root: str | None = None):
+        self._root = root
         self.skipped: list[tuple[str, str]] = []
         self.rows: int | None = None
         self._parts: list[DatasetRows] = []
@@ -78,7 +80,7 @@ class MemoryFamily:
     def _look_at_dataset(self, source: Any) -> tuple[pa.Schema, Any]:
         import pyarrow as pa
 
-        parts = split_rows(source, self.name)
+        parts = split_rows(source, self.name, self._root)
         self._parts = [part for _, part in parts]
         first = parts[0][1]
         for _, part in parts[1:]:

@@ -26,6 +26,12 @@ FORMAT_OF = {
 }
 _FORMATS = ("txt", "csv", "tsv", "json", "jsonl")
 
+_COCO = {"images", "annotations", "categories"}
+_COCO_NOTE = (
+    "these are annotations in COCO's form, taken as plain JSON; convert the folder of their "
+    "pictures with annotations=FILE for a table of pictures with objects"
+)
+
 
 class TextConverter(Converter):
     r"""Converts ``.txt``, ``.csv``, ``.tsv``, ``.json``, ``.jsonl`` and ``.ndjson`` to Lance.
@@ -155,7 +161,7 @@ class TextConverter(Converter):
         options = {"format": chosen}
         if self._encoding:
             options["encoding"] = self._encoding
-        return family_plan(
+        plan = family_plan(
             family,
             kept,
             provenance=self._provenance,
@@ -163,6 +169,9 @@ class TextConverter(Converter):
             options=options,
             on_close=on_close,
         )
+        if chosen == "json" and set(plan.schema.names) >= _COCO:
+            plan.notes.append(_COCO_NOTE)
+        return plan
 
     def _takes(self, suffix: str) -> bool:
         return suffix in FORMAT_OF and suffix != ""

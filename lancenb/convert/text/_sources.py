@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lancenb.convert._archive_stream import open_gzip
+from lancenb.convert._folder import own_files
 from lancenb.convert._magic import suffix_of
 from lancenb.convert.archive import Archive, Limits, Member
 from lancenb.errors import CorruptInput, EmptyInput, InvalidArgument, SourceNotFound
@@ -109,14 +110,15 @@ def find_pieces(
         EmptyInput: a folder without usable files, or an empty file.
     """
     limits = limits or Limits()
+    own = None
     if hasattr(source, "path") and hasattr(source, "lineage"):
-        source = source.path
+        own, source = own_files(source), source.path
     pieces: list[Piece] = []
     skipped: list[tuple[str, str]] = []
     for item in _listed(source):
         path = Path(item)
         if path.is_dir():
-            found, left_out = _folder(path, wanted, limits)
+            found, left_out = _folder(path, wanted, limits, own)
             pieces += found
             skipped += left_out
         else:
@@ -158,15 +160,16 @@ def piece_of(path: Path, limits: Limits, partitions: dict[str, str] | None = Non
 
 
 def _folder(
-    folder: Path, wanted: Callable[[str], bool], limits: Limits
+    folder: Path, wanted: Callable[[str], bool], limits: Limits, own: list[Path] | None = None
 ) -> tuple[list[Piece], list[tuple[str, str]]]:
     pieces: list[Piece] = []
     skipped: list[tuple[str, str]] = []
+    mine = None if own is None else set(own)
     for root, dirs, names in os.walk(folder):
         dirs[:] = sorted(d for d in dirs if not d.startswith((".", "_")))
         for name in sorted(names):
             path = Path(root, name)
-            if name.startswith((".", "_")):
+            if name.startswith((".", "_")) or (mine is not None and path.absolute() not in mine):
                 continue
             if not wanted(suffix_of(name)):
                 skipped.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,12 @@ _NEVER = (
 )
 
 
-def choose_weights(folder: Path) -> Path:
+def choose_weights(folder: Path, own: Collection[str] | None = None) -> Path:
     """Return the one weight file or shard index of a model folder.
+
+    Args:
+        folder: where to look.
+        own: only files of these names count; all when ``None``.
 
     Raises:
         EmptyInput: the folder holds no weights.
@@ -46,7 +51,11 @@ def choose_weights(folder: Path) -> Path:
     >>> choose_weights(folder).name
     'model.safetensors'
     """
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    names = sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.is_file() and (own is None or entry.name in own)
+    )
     for name in _ORDER:
         if name in names:
             return folder / name

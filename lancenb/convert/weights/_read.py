@@ -9,6 +9,7 @@ from typing import Any
 
 from lancenb.errors import CorruptInput, EmptyInput, SourceNotFound, UnsupportedFormat
 
+from .._folder import own_files
 from ._checkpoint import open_checkpoint
 from ._container import container_of
 from ._flatten import Flat, flatten
@@ -45,7 +46,9 @@ def read_tensors(
     (['w'], (2, 3), {'epoch': 7})
     """
     if hasattr(source, "path") and hasattr(source, "lineage"):
-        source = source.path
+        own, source = own_files(source), source.path
+        if own is not None:
+            return _read_folder(Path(source), check_crc, salvage, own)
     if isinstance(source, (str, os.PathLike)):
         return _read_path(Path(source), check_crc, salvage)
     if isinstance(source, (list, tuple)):
@@ -76,12 +79,7 @@ def _source(flat: Flat, where: str) -> TensorSource:
 
 def _read_path(path: Path, check_crc: bool, salvage: bool | str) -> TensorSource:
     if path.is_dir():
-        chosen = choose_weights(path)
-        source = _read_path(chosen, check_crc, salvage)
-        config = model_config(path)
-        if config:
-            source.extras.setdefault("config", config)
-        return source
+        return _read_folder(path, check_crc, salvage)
     if not path.exists():
         raise SourceNotFound(
             f"there is no file or folder {path}", hint=f"relative paths start at {Path.cwd()}"
@@ -89,6 +87,18 @@ def _read_path(path: Path, check_crc: bool, salvage: bool | str) -> TensorSource
     if is_index(path):
         return _read_index(path, check_crc, salvage)
     return _read_file(path, check_crc, salvage)
+
+
+def _read_folder(
+    folder: Path, check_crc: bool, salvage: bool | str, own: list[Path] | None = None
+) -> TensorSource:
+    """Read the one set of weights of a folder; with ``own`` only these files of it count."""
+    names = None if own is None else {path.name for path in own if path.parent == folder.absolute()}
+    source = _read_path(choose_weights(folder, names), check_crc, salvage)
+    config = model_config(folder) if names is None or "config.json" in names else None
+    if config:
+        source.extras.setdefault("config", config)
+    return source
 
 
 def _read_file(path: Path, check_crc: bool, salvage: bool | str) -> TensorSource:

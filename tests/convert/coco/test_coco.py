@@ -116,8 +116,32 @@ def test_three_pictures_by_hand(tmp_path):
     assert both["segmentation"]["polygons"][0] == SQUARE
     assert object_mask(both, 30, 40).sum() == 100 + 15
     assert categories(report.schema) == CATEGORIES
+    assert "label" not in report.lineage["options"]
     features = json.loads(report.schema.metadata[b"huggingface"])["info"]["features"]
     assert features["objects"]["feature"]["bbox"]["length"] == 4
+
+
+def test_preview_and_lineage_say_what_is_in_the_pictures(tmp_path):
+    dm = lancenb.DataManager(tmp_path / "store")
+    dm.convert(write(tmp_path / "in"), "coco")
+    shown = dm["coco"].preview()
+    said = [item["label"] for item in shown.data["shown"]]
+    assert said == ["1 object: dog", "2 objects: 2 cat", "no objects"]
+    for text in (str(shown), shown.html):
+        assert "2 objects: 2 cat" in text
+        assert "2 categories: cat, dog" in text
+    assert "images from COCO annotations, created" in repr(dm.lineage("coco"))
+    assert "label=" not in repr(dm.lineage("coco"))
+    assert dm.versions("coco")[0].message == "create images from COCO annotations"
+
+
+def test_annotations_alone_are_plain_json_with_a_note(tmp_path):
+    notes = write(tmp_path / "in") / "annotations" / "instances_val2017.json"
+    report = convert(notes, tmp_path)
+    assert (report.rows, report.kind) == (1, "table")
+    assert "annotations=FILE" in report.notes[0]
+    assert "note: these are annotations in COCO's form" in repr(report)
+    assert "annotations=FILE" in report._repr_html_()
 
 
 def test_the_datasets_library_opens_the_table(tmp_path):
