@@ -181,7 +181,9 @@ def image_names(folder: Path, tracker: Tracker) -> Iterator[str]:
             tracker.advance(len(found))
             yield from found
     except OSError as error:
-        raise SourceNotFound(f"{folder} cannot be read: {error.strerror}") from None
+        raise SourceNotFound(
+            f"{folder} cannot be read: {error.strerror}", hint="check the path and its permissions"
+        ) from None
 
 
 def _unreadable(error: OSError) -> None:
@@ -198,5 +200,7 @@ def digest_of(path: Path, algorithm: str, tracker: Tracker | None = None) -> str
                 if tracker is not None:
                     tracker.advance(nbytes=len(block))
     except OSError as error:
-        raise SourceNotFound(f"{path} cannot be read: {error.strerror}") from None
+        raise SourceNotFound(
+            f"{path} cannot be read: {error.strerror}", hint="check the path and its permissions"
+        ) from None
     return digest.hexdigest()

@@ -62,7 +62,9 @@ def _classes(folder: Path) -> list[str]:
         with os.scandir(folder) as found:
             return sorted(e.name for e in found if e.is_dir() and not e.name.startswith("."))
     except OSError as error:
-        raise SourceNotFound(f"{folder} cannot be read: {error.strerror}") from None
+        raise SourceNotFound(
+            f"{folder} cannot be read: {error.strerror}", hint="check the path and its permissions"
+        ) from None
 
 
 def _check_archive(request: CheckRequest, archive: OfficialFile, packed: Path) -> None:

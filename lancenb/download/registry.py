@@ -77,7 +77,10 @@ def add(entry: DatasetEntry, *, replace: bool = False) -> DatasetEntry:
             f"{entry.name}: source={entry.source!r}", hint=f"one of {', '.join(_SOURCES)}"
         )
     if len(entry.mean) != len(entry.std):
-        raise InvalidArgument(f"{entry.name}: mean and std have different lengths")
+        raise InvalidArgument(
+            f"{entry.name}: mean and std have different lengths",
+            hint="one number per channel in each",
+        )
     if entry.source == "official" and not any(file.url for file in entry.files):
         raise InvalidArgument(
             f"{entry.name}: source='official' without files", hint="give files=(OfficialFile(...),)"
@@ -233,7 +236,9 @@ def _offered(found: Any) -> Iterable[DatasetEntry]:
     entries = [found] if isinstance(found, DatasetEntry) else [*found]
     strange = next((e for e in entries if not isinstance(e, DatasetEntry)), None)
     if strange is not None:
-        raise InvalidArgument(f"{strange!r:.60} is no DatasetEntry")
+        raise InvalidArgument(
+            f"{strange!r:.60} is no DatasetEntry", hint="make one with DatasetEntry(...)"
+        )
     return entries
 
 

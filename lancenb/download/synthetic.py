@@ -70,9 +70,9 @@ def images(
     """
     _check(split, seed)
     if not 8 <= size <= 512:
-        raise InvalidArgument(f"size={size} is not between 8 and 512 pixels")
+        raise InvalidArgument(f"size={size} is not between 8 and 512 pixels", hint="size=32")
     if not 0 <= start <= stop:
-        raise InvalidArgument(f"rows {start} to {stop} do not exist")
+        raise InvalidArgument(f"rows {start} to {stop} do not exist", hint="0 <= start <= stop")
     pixels, labels = _shapes.draw(seed, _split_number(split), start, stop, size)
     return pixels, labels.astype(np.int64)
 
@@ -273,4 +273,4 @@ def _check(split: str, seed: int) -> None:
             f"the synthetic datasets have no split {split!r}", hint=f"one of {', '.join(SPLITS)}"
         )
     if not 0 <= seed < 1 << 63:
-        raise InvalidArgument(f"seed={seed} is not between 0 and 2**63")
+        raise InvalidArgument(f"seed={seed} is not between 0 and 2**63", hint="seed=0")
