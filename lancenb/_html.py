@@ -80,9 +80,9 @@ def chips(words: Iterable[str]) -> Raw:
     return Raw("".join(f'<span style="{style}">{escape(word)}</span>' for word in words))
 
 
-def lines(words: Iterable[str]) -> Raw:
-    """Return texts below each other, each broken where it is too long for its cell."""
-    style = "overflow-wrap:break-word"
+def lines(words: Iterable[str], *, whole: bool = False) -> Raw:
+    """Return texts below each other, each broken where it is too long unless it stays ``whole``."""
+    style = "white-space:nowrap" if whole else "overflow-wrap:break-word"
     return Raw("".join(f'<div style="{style}">{escape(word)}</div>' for word in words))
 
 

@@ -75,10 +75,13 @@ class Origin:
 
     def title(self) -> str:
         """Return ``version 2: images from COCO annotations, appended, <time>``."""
+        return f"version {self.version}: {', '.join(self.words())}"
+
+    def words(self) -> list[str]:
+        """Return what was made, how and when."""
         made = _MODES.get(self.mode, self.mode)
         what = made_of(self.kind, self.format) or self.converter
-        parts = (what, made, _html.when(self.time))
-        return f"version {self.version}: {', '.join(part for part in parts if part)}"
+        return [part for part in (what, made, _html.when(self.time)) if part]
 
     def sources(self) -> list[str]:
         """Return the sources as lines of text."""
@@ -146,7 +149,11 @@ def html_table(origins: list[Origin]) -> str:
     if not origins:
         return ""
     rows = [
-        (origin.title(), _html.lines(origin.sources()), _html.lines(origin.facts()))
+        (
+            _html.lines([f"version {origin.version}", *origin.words()], whole=True),
+            _html.lines(origin.sources()),
+            _html.lines(origin.facts()),
+        )
         for origin in reversed(origins[-_ORIGINS_SHOWN:])
     ]
     more = len(origins) - _ORIGINS_SHOWN
