@@ -24,7 +24,10 @@ _NUMBER = re.compile(r"[-+]?(\d[\d,]*(\.\d+)?(e[-+]?\d+)?|inf|nan)( ([kMGT]?B|\(
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
     """Return an HTML table; cells are text, or :class:`Raw` markup made here."""
     listed = [tuple(row) for row in rows]
-    style = f"padding:2px 14px 2px 0;border-bottom:1px solid {LINE};color:{INK};{CLEAR};text-align:"
+    style = (
+        f"padding:2px 14px 2px 0;border-bottom:1px solid {LINE};color:{INK};{CLEAR};"
+        "vertical-align:top;text-align:"
+    )
     sides = [
         style + ("right" if _numeric(r[i] for r in listed) else "left") for i in range(len(headers))
     ]
