@@ -176,8 +176,7 @@ class Transfer:
             if note is not None and note.validator:
                 headers["If-Range"] = note.validator
         elif not self._whole:
-            # a 206 tells the true size even if the body is cut
-            headers["Range"] = f"bytes=0-{self._first_stop()}"
+            headers["Range"] = f"bytes=0-{self._first_stop()}"  # a 206 tells the size, cut or not
         return headers
 
     def _conditions(self) -> dict[str, str]:
@@ -196,8 +195,7 @@ class Transfer:
 
     def _agree(self, answer: Answer, offset: int, old: Note | None) -> int:
         """Check that the answer goes on where we stopped; return where it starts."""
-        note = answer.note(self.order.url)
-        start = 0
+        note, start = answer.note(self.order.url), 0
         if answer.status == 206:
             said = content_range(answer.headers)
             misplaced = said is None or said[0] != offset or note.decoded
@@ -208,6 +206,8 @@ class Transfer:
             start = offset
             if note.total is None and old is not None:
                 note.total = old.total
+        elif old is not None and old.etag and old.etag == note.etag and old.differs(note):
+            raise Retry(network_failure(self.order.url, "the server tells two sizes of one file"))
         self._check_size(note)
         with disk_errors(self.part.path):
             need_space(self.part.path.parent, (note.total or self.order.size or 0) - start)
