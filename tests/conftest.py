@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.common_fixtures import *  # noqa: F403
 from tests.s3_fixtures import *  # noqa: F403
 
 # A change is judged on its own: in CI the property tests try the same examples every time.

@@ -39,20 +39,6 @@ def root(tmp_path):
     return str(tmp_path / "store")
 
 
-@pytest.fixture
-def run(capsys):
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            status = main(list(words))
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        out = capsys.readouterr()
-        return status, out.out, out.err
-
-    return call
-
-
 def test_version_and_help(run):
     assert run("--version") == (0, f"lancenb {lancenb.__version__}\n", "")
     assert "demo" in run()[1]

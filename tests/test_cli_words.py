@@ -9,38 +9,11 @@ import re
 import pytest
 
 import lancenb
-from lancenb.cli import main
 from lancenb.download import registry
 from lancenb.download.registry import DatasetEntry, OfficialFile
-from lancenb.testing import FileServer, HubStub
+from lancenb.testing import HubStub
 
-
-@pytest.fixture
-def files():
-    with FileServer() as server:
-        yield server
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    root = tmp_path / "cache"
-    monkeypatch.setenv("LANCENB_CACHE", str(root))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return root
-
-
-@pytest.fixture
-def run(capsys, cache):
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        try:
-            status = main(list(words))
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        out = capsys.readouterr()
-        return status, out.out, out.err
-
-    return call
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture

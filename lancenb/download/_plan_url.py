@@ -74,7 +74,7 @@ def _plan(
 
 def _kept(url: str, cache: Cache, expected: str | None) -> tuple[Path, str | None] | None:
     """Return the finished copy in the cache and the ETag it came with."""
-    place = Place.in_cache(cache, url)
+    place = Place.at(cache.root / "url" / url_key(url))  # a plan makes no folders
     meta = place.read(expected)
     return None if meta is None else (place.folder / meta["name"], meta["note"].get("etag"))
 

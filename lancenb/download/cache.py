@@ -57,7 +57,7 @@ def default_root() -> Path:
 def holds(path: str | os.PathLike[str]) -> bool:
     """Whether a path lies in a cache of downloads: ours by its folders, or the Hub's.
 
-    >>> holds("/tmp/flowers.lance")
+    >>> holds("./flowers.lance")
     False
     """
     below = Path(os.path.abspath(path))

@@ -122,11 +122,6 @@ def download_url(
     return _result(place.folder, notes[-1], lineage, kind, from_cache=not fetched.final_url)
 
 
-def _cached(home: Path, expected: str | None) -> Meta | None:
-    """Return the note on a finished, undamaged copy in a folder of the cache, if there is one."""
-    return Place.at(home).read(expected)
-
-
 def _present(url: str, place: Place, expected: str | None) -> Meta | None:
     """Take a file at the target that nobody noted but that has the expected hash."""
     if expected is None or place.name is None:

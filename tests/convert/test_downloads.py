@@ -20,7 +20,7 @@ from lancenb.errors import AlreadyExists, Cancelled, InvalidArgument, UnknownOpt
 from lancenb.progress import CancelToken
 from lancenb.store import lance_module, open_table
 from lancenb.testing import HubStub
-from tests.download.conftest import cache, files, hub  # noqa: F401
+from tests.download.conftest import hub  # noqa: F401
 
 LANCE = "hf://datasets/acme/pets/data/pets.lance"
 
@@ -106,7 +106,7 @@ def test_only_the_files_of_a_download_are_converted(tmp_path: Path) -> None:
 def test_a_table_of_the_hub_becomes_one_of_ones_own(
     pets: HubStub,
     tmp_path: Path,
-    cache: Path,  # noqa: F811
+    cache: Path,
 ) -> None:
     dm = DataManager(tmp_path / "store")
     got = download(LANCE)

@@ -1,4 +1,4 @@
-"""Servers and folders for the tests of downloads."""
+"""A Hub for the tests of downloads."""
 
 from __future__ import annotations
 
@@ -7,24 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lancenb.testing import FileServer, HubStub
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty cache root that is also the default."""
-    root = tmp_path / "cache"
-    monkeypatch.setenv("LANCENB_CACHE", str(root))
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    return root
-
-
-@pytest.fixture
-def files() -> Iterator[FileServer]:
-    """Serve plain files."""
-    with FileServer() as server:
-        yield server
+from lancenb.testing import HubStub
 
 
 @pytest.fixture

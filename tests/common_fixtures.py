@@ -1,0 +1,46 @@
+"""What several rooms need: the command line in this process, a cache, a server of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lancenb.cli import main
+from lancenb.testing import FileServer
+
+__all__ = ["cache", "files", "run"]
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty cache root that is also the default."""
+    root = tmp_path / "cache"
+    monkeypatch.setenv("LANCENB_CACHE", str(root))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    return root
+
+
+@pytest.fixture
+def files() -> Iterator[FileServer]:
+    """Serve plain files."""
+    with FileServer() as server:
+        yield server
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function from words to exit status, output and errors."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            status = main(list(words))
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        out = capsys.readouterr()
+        return status, out.out, out.err
+
+    return call
