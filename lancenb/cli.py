@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__, _cli_cache, _cli_download
+from . import __version__, _cli_cache, _cli_download, _cli_lab
 from . import errors as e
 from ._cli_words import in_shell_words
 from .errors import InvalidArgument, LancenbError, NotFound
@@ -160,7 +160,7 @@ def _manager(args: argparse.Namespace, *, must_exist: bool = True) -> Any:
 
 
 def _version(text: str | None) -> int | str | None:
-    return int(text) if text is not None and text.isdigit() else text
+    return int(text) if text is not None and text.isascii() and text.isdecimal() else text
 
 
 def _options(pairs: Sequence[str]) -> dict[str, Any]:
@@ -229,6 +229,8 @@ def _parser() -> argparse.ArgumentParser:
     demo = add("demo", "walk the whole road once: data, weights, training, versions, rollback",
                _demo, example=EXAMPLES, parent=debug)  # fmt: skip
     add_arguments(demo)
+    add("lab", "open the notebooks of this package in JupyterLab", _cli_lab.run,
+        *_cli_lab.words(), example=_cli_lab.EXAMPLE, parent=debug)  # fmt: skip
     add("download", "bring models and datasets to this machine", _cli_download.run,
         *_cli_download.words(limit), example=_cli_download.EXAMPLE, parent=debug)  # fmt: skip
     add("cache", "list, check or clear what downloads keep on this machine", _cli_cache.run,

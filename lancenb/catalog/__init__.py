@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._verify import Examined, Verified
 from .artifact import Artifact, Artifacts
 from .diff import Diff
 from .fsck import FsckReport, Problem
@@ -16,6 +17,7 @@ __all__ = [
     "DataManager",
     "Deletion",
     "Diff",
+    "Examined",
     "FsckReport",
     "Lineage",
     "Optimized",
@@ -23,6 +25,7 @@ __all__ = [
     "Rollback",
     "RowChange",
     "Upsert",
+    "Verified",
     "Version",
     "Versions",
 ]

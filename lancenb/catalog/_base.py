@@ -83,7 +83,7 @@ class CatalogBase:
                 f"a version is a number or a tag, not {type(version).__name__}",
                 hint="for instance version=3 or version='prod'",
             )
-        if isinstance(version, str) and version.isdigit():
+        if isinstance(version, str) and version.isascii() and version.isdecimal():
             version = int(version)
         try:
             return open_table(self._uri(entry), self.store, version=version)

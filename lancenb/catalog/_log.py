@@ -6,9 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ._base import MESSAGE_KEY
+from ._deltas import Written, written
 
 ACTION = "lancenb.action"
 FROM = "lancenb.restored_from"
+
+#: Message and properties of a version, and what its commit wrote.
+Note = tuple[str, dict[str, str], Written | None]
 
 
 def tags_of(dataset: Any) -> dict[str, int]:
@@ -47,14 +51,15 @@ def properties_of(dataset: Any, version: int) -> dict[str, str]:
     return dict(transaction.transaction_properties or {}) if transaction is not None else {}
 
 
-def note_of(dataset: Any, version: int) -> tuple[str, dict[str, str]]:
-    """Return the message and the properties of a version."""
+def note_of(dataset: Any, version: int) -> Note:
+    """Return the message and the properties of a version, and what its commit wrote."""
     transaction = dataset.read_transaction(version)
     if transaction is None:
-        return "", {}
+        return "", {}, None
     properties = dict(transaction.transaction_properties or {})
     message = properties.pop(MESSAGE_KEY, "")
-    return message or _describe(transaction.operation), properties
+    operation = transaction.operation
+    return message or _describe(operation), properties, written(operation)
 
 
 def _describe(operation: Any) -> str:

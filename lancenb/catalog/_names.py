@@ -15,6 +15,8 @@ MAX_NAME = 128
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+#: Longer words are compared with nothing.
+_COMPARED = 200
 TABLE_DIRECTORY = re.compile(r"(?P<name>.+)-(?P<ulid>[0-9A-HJKMNP-TV-Z]{26})\.lance\Z")
 
 
@@ -101,7 +103,10 @@ def did_you_mean(wanted: str, known: Iterable[str]) -> str:
     """
     names = list(known)
     lowered = {name.lower(): name for name in names}
-    near = [lowered[n] for n in difflib.get_close_matches(wanted.lower(), list(lowered), 1, 0.6)]
+    near: list[str] = []
+    if len(wanted) <= _COMPARED:  # longer ones take seconds, and nobody meant them
+        found = difflib.get_close_matches(wanted.lower(), list(lowered), 1, 0.6)
+        near = [lowered[name] for name in found]
     listed = ", ".join(repr(name) for name in names[:12])
     if len(names) > 12:
         listed += f" and {len(names) - 12} more"

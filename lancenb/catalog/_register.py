@@ -163,6 +163,7 @@ class Registering(Slots):
         description: str | None = None,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        parents: Sequence[Any] | None = None,
     ) -> Artifact:
         """Change what the catalogue says about an artefact.
 
@@ -171,8 +172,15 @@ class Registering(Slots):
             description: the new text.
             tags: the new labels, all of them.
             metadata: facts merged into those there are; a value of ``None`` removes a key.
+            parents: what it was made from, all of it; see :meth:`convert`.
+
+        Raises:
+            InvalidArgument: it would be made from itself.
         """
         entry = self._entry(name)
+        edges = None if parents is None else resolve_parents(self, parents)
+        if edges and any(edge.get("id") == entry.id for edge in edges):
+            raise InvalidArgument(f"{entry.name!r} cannot be made from itself")
         if description is not None:
             check_text(description, "description")
         labels = None if tags is None else check_labels(tags)
@@ -185,6 +193,7 @@ class Registering(Slots):
                 old,
                 description=old.description if description is None else description,
                 tags=old.tags if labels is None else labels,
+                parents=old.parents if edges is None else edges,
                 metadata={key: value for key, value in merged.items() if value is not None},
             )
             if new != old:

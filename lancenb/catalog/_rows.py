@@ -65,6 +65,8 @@ class Rows(CatalogBase):
         if isinstance(where, str):
             check_sql(dataset, sql)
         order = None if order_by is None else _ordering(schema, order_by)
+        if limit == 0:
+            order = None  # Lance aborts when it has to sort the first 0 rows
         return self._scan(
             entry, dataset, sql, columns=names, limit=_count("limit", limit),
             offset=_count("offset", offset), order_by=order,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from lancenb.errors import AlreadyExists, InvalidArgument, TagNotFound, VersionNotFound
 
 from ._base import MESSAGE_KEY, CatalogBase
+from ._deltas import delta
 from ._edges import check_text
 from ._entry import Entry, event
-from ._log import ACTION, FROM, in_utc, note_of, redo_target, tags_of
+from ._log import ACTION, FROM, Note, in_utc, note_of, redo_target, tags_of
 from ._names import check_tag, did_you_mean, now
 from ._stats import blob_columns, table_kind, version_bytes
 from .results import Rollback, Version, Versions
@@ -50,26 +51,32 @@ class Versioning(CatalogBase):
             notes = self._notes(entry, head, [int(v["version"]) for v in listed])
         sizes = version_bytes(self.store, head, uri) if blob_columns(head.schema) else {}
         out = Versions()
-        for facts, (message, properties) in zip(listed, notes, strict=True):
+        before: tuple[int, int] | None = (0, 0)
+        for facts, (message, properties, wrote) in zip(listed, notes, strict=True):
             number = int(facts["version"])
             figures: Mapping[str, Any] = facts.get("metadata") or {}
+            if number != (out[-1].version + 1 if out else 1):
+                before = None  # the versions between were cleaned up
+            rows = int(figures.get("total_rows", 0))
+            size = int(sizes.get(number) or figures.get("total_files_size", 0))
+            change = delta(wrote, before, (rows, size), sidecars=bool(sizes))
+            before = (rows, size)
             out.append(
                 Version(
                     version=number,
                     time=in_utc(facts["timestamp"]),
-                    rows=int(figures.get("total_rows", 0)),
+                    rows=rows,
                     message=message,
                     tags=tuple(sorted(tag for tag, at in tags.items() if at == number)),
                     properties=properties,
-                    bytes=int(sizes.get(number) or figures.get("total_files_size", 0)),
+                    bytes=size,
                     current=number == head.version,
+                    **change.__dict__,
                 )
             )
         return out
 
-    def _notes(
-        self, entry: Entry, head: Any, numbers: list[int]
-    ) -> list[tuple[str, dict[str, str]]]:
+    def _notes(self, entry: Entry, head: Any, numbers: list[int]) -> list[Note]:
         if self.store.is_local or len(numbers) < 8:
             return [note_of(head, number) for number in numbers]
         # A Lance handle serves one thread at a time: every worker has its own.
@@ -284,5 +291,5 @@ class Versioning(CatalogBase):
         return result
 
 
-def _notes_of(dataset: Any, numbers: list[int]) -> dict[int, tuple[str, dict[str, str]]]:
+def _notes_of(dataset: Any, numbers: list[int]) -> dict[int, Note]:
     return {number: note_of(dataset, number) for number in numbers}

@@ -13,10 +13,10 @@ from .. import _html
 from ._base import CatalogBase
 from ._find import Finding
 from ._make import Making
-from ._register import Registering
 from ._rows import Rows
 from ._upkeep import Upkeep
 from ._upsert import Upserting
+from ._verify import Verifying
 from ._versions import Versioning
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _HINT = "dm.convert(source, name) adds weights, images, text or a table"
 _EMPTY = f"0 artefacts; {_HINT}"
 
 
-class DataManager(Making, Registering, Finding, Rows, Upserting, Versioning, Upkeep):
+class DataManager(Making, Verifying, Finding, Rows, Upserting, Versioning, Upkeep):
     """Weights and datasets under one root, by name, with versions, tags and lineage.
 
     Every artefact is one Lance table; its versions, tags and rollbacks are Lance's own. The names

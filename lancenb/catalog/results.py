@@ -23,6 +23,11 @@ class Version:
         properties: facts stored with the commit (lineage, options), without Lance's own keys.
         bytes: size of all files this version refers to; versions share files.
         current: whether it is the head.
+        rows_added: rows its commit wrote; an updated row counts here and below. ``None`` after a
+            rollback, and where the version before was cleaned up.
+        rows_removed: rows of the version before that are not in it any more, or were written anew.
+        bytes_added: bytes of the files its commit wrote.
+        bytes_removed: bytes of files of the version before that it does not refer to.
     """
 
     version: int
@@ -33,6 +38,10 @@ class Version:
     properties: dict[str, str] = field(default_factory=dict)
     bytes: int = 0
     current: bool = False
+    rows_added: int | None = None
+    rows_removed: int | None = None
+    bytes_added: int | None = None
+    bytes_removed: int | None = None
 
 
 class Versions(list[Version]):
@@ -61,7 +70,7 @@ class Versions(list[Version]):
         return _html.table(self._HEADERS, rows)
 
 
-class _Facts(ABC):
+class Facts(ABC):
     """A result shown as a title and a few facts."""
 
     @abstractmethod
@@ -81,7 +90,7 @@ class _Facts(ABC):
 
 
 @dataclass(frozen=True, repr=False)
-class Rollback(_Facts):
+class Rollback(Facts):
     """What a rollback (or a forward) did: the head is now a copy of ``restored_from``.
 
     Attributes:
@@ -110,7 +119,7 @@ class Rollback(_Facts):
 
 
 @dataclass(frozen=True, repr=False)
-class Deletion(_Facts):
+class Deletion(Facts):
     """What deleting an artefact frees (``dry_run``) or has freed.
 
     Attributes:
@@ -156,7 +165,7 @@ class Deletion(_Facts):
 
 
 @dataclass(frozen=True, repr=False)
-class Cleanup(_Facts):
+class Cleanup(Facts):
     """What removing old versions freed (or would free).
 
     Attributes:
@@ -188,7 +197,7 @@ class Cleanup(_Facts):
 
 
 @dataclass(frozen=True, repr=False)
-class Optimized(_Facts):
+class Optimized(Facts):
     """What compacting a table did.
 
     Attributes:
@@ -220,7 +229,7 @@ class Optimized(_Facts):
 
 
 @dataclass(frozen=True, repr=False)
-class Upsert(_Facts):
+class Upsert(Facts):
     """What an upsert did: rows ``inserted`` and ``updated``, and the ``version`` it made."""
 
     name: str

@@ -14,7 +14,7 @@ from typing import Any
 from lancenb.errors import CorruptInput, EmptyInput, SourceNotFound, UnsupportedFormat
 
 from ._datasets import is_datasets
-from ._families import FAMILIES, FAMILY_OF
+from ._families import FAMILIES, FAMILY_OF, LATER
 from ._fetch import hint_of_name
 from ._folder import files_below, is_table, may_be_saved, own_files, path_list, saved_dataset_kind
 from ._layouts import folder_layout, layout_of
@@ -85,13 +85,20 @@ def _sniff_many(items: list[Any]) -> Sniffed:
             hint="convert each kind into a table of its own, or pass kind=",
         )
     kind = kinds.pop()
+    if kind == "weights":
+        raise UnsupportedFormat(
+            f"{len(items):,} checkpoints cannot become one artefact, which holds one",
+            hint=f"name one of them, such as {os.fspath(items[0])}; or the folder of a model",
+        )
     return Sniffed(kind, "list", f"a list of {len(items):,} files holding {kind}")
 
 
 def _sniff_path(text: str) -> Sniffed:
     if "://" in text:
+        from lancenb.store import redact
+
         raise UnsupportedFormat(
-            f"{text} is an address, not a local file",
+            f"{redact(text)} is an address, not a local file",
             hint="download it first: lancenb.convert(lancenb.download(address), target)",
         )
     path = Path(text)
@@ -166,6 +173,12 @@ def _first_known(names: list[Path]) -> Sniffed:
             return sniff_file(name)
         except (UnsupportedFormat, CorruptInput):
             continue
+    if all(LATER.get(suffix_of(name.name)) == "audio" for name in names):
+        raise UnsupportedFormat(
+            f"{names[0].parent} holds sound, and there is no converter for folders of it",
+            hint="sound becomes a column of a table: dm.convert(pa.table({'path': names, "
+            "'audio': [the bytes of each file]}), name)",
+        )
     raise UnsupportedFormat(
         f"no file in {names[0].parent} is of a kind that lancenb knows",
         hint="pass kind='weights', 'images', 'text' or 'table' if you know better",

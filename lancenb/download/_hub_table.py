@@ -60,8 +60,10 @@ def parse_table(uri: str) -> HubTable:
     match = _TABLE.fullmatch(uri.strip()) if isinstance(uri, str) else None
     steps = match["path"].split("/") if match else []
     if match is None or not all(re.fullmatch(r"[\w][\w. +-]*", step) for step in steps):
+        from ..store import redact
+
         raise InvalidArgument(
-            f"{uri!r} is not the address of a Lance table on the Hub",
+            f"{redact(uri)!r} is not the address of a Lance table on the Hub",
             hint="hf://datasets/owner/name/table.lance, with @revision behind",
         )
     inner = unquote(match["inner"]) if match["inner"] else None

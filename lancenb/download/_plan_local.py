@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from .._html import size as shown
-from ..errors import CorruptInput
+from ..errors import CorruptInput, SourceNotFound
 from ..progress import CancelToken
 from . import registry
 from ._headers import PlannedTensor, read_local_tensors
@@ -39,9 +39,13 @@ def local(request: Request, cancel: CancelToken | None) -> DownloadPlan:
 
 def synthetic(request: Request, cancel: CancelToken | None) -> DownloadPlan:
     """Plan a data set that is drawn on this machine."""
-    from .synthetic import SPLITS
+    from .synthetic import SETS, SPLITS
 
     name = request.source.name
+    if name not in SETS:
+        raise SourceNotFound(
+            f"there is no synthetic dataset {name!r}", hint=f"one of {', '.join(SETS)}"
+        )
     entry = registry.find("synthetic" if name == "images" else f"synthetic-{name}")
     split = request.split or "train"
     made = DownloadPlan(

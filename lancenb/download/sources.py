@@ -12,6 +12,16 @@ from . import registry
 
 _REPO = r"[\w][\w.-]*(?:/[\w][\w.-]*)?"
 _HF = re.compile(rf"hf:(model|dataset)s?:({_REPO})(?:@([^:]+))?(?::(.+))?")
+# the address of a repository's page, as browsers show it; files in it are files
+_PAGE = re.compile(
+    r"https?://(?:www\.)?huggingface\.co/(?P<data>datasets/)?"
+    r"(?!(?:api|blog|collections|datasets|docs|learn|models|papers|spaces|tasks)/)"
+    r"(?P<name>[\w][\w.-]*/[\w][\w.-]*)/?(?:tree/(?P<revision>[\w.-]+)/?)?(?:[?#].*)?"
+)
+_TORCHVISION = re.compile(
+    r"(?:alexnet|convnext|densenet|efficientnet|googlenet|inception|maxvit|mnasnet|mobilenet"
+    r"|regnet|resnet|resnext|shufflenet|squeezenet|swin|vgg|vit_|wide_resnet)\w*"
+)
 _PLAIN_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 FORMS = (
     "hf:model:ID[@rev]",
@@ -70,6 +80,10 @@ config=None, entry=None)
     spec = spec.strip()
     scheme, colon, rest = spec.partition(":")
     if scheme.lower() in ("http", "https") and rest.startswith("//"):
+        page = _PAGE.fullmatch(spec)
+        if page is not None:
+            kind = "dataset" if page["data"] else "model"
+            return Source(kind, page["name"], page["revision"])
         return Source("url", spec)
     if scheme == "hf" and rest.startswith("//"):
         return _lance(spec)
@@ -140,10 +154,23 @@ def _by_name(spec: str) -> Source:
                 f"{spec!r} is no local path",
                 hint=f"for the Hub write hf:model:{spec} or hf:dataset:{spec}",
             )
+        meant = _other_form(spec)
         raise SourceNotFound(
-            f"there is nothing at {_shown(spec)}", hint=registry.did_you_mean(spec) + _forms()
+            f"there is nothing at {_shown(spec)}",
+            hint=meant or registry.did_you_mean(spec) + _forms(),
         )
     return from_entry(entry.name)
+
+
+def _other_form(spec: str) -> str:
+    """Return a question about the form in which a bare name of a model is written."""
+    if registry.did_you_mean(spec):
+        return ""
+    if _TORCHVISION.fullmatch(spec):
+        return f"did you mean torchvision:{spec}?"
+    if re.fullmatch(r"[A-Za-z]\w*(?:-[\w.]+)+", spec) and not Path(spec).suffix:
+        return f"did you mean hf:model:{spec}?"
+    return ""
 
 
 def from_entry(name: str) -> Source:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 TOPICS = ("food", "music", "sport", "weather")
 SPLITS = {"train": 5000, "test": 1000, "validation": 1000}
+#: What can be drawn.
+SETS = ("images", "text", "table")
 #: Raised when the drawings change, so that caches and lineage tell them apart.
 GENERATION = 1
 _BATCH = 250

@@ -12,14 +12,16 @@ _MASK = "***"
 _USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)[^\s/@'\"<>]+@")
 # The query and fragment of a URI: signatures, tokens and one-time keys live there.
 _QUERY = re.compile(r"(?P<base>[A-Za-z][A-Za-z0-9+.\-]*://[^\s?#'\"<>]*)[?#][^\s'\"<>)\]},]+")
-# name=value, "name": "value", name='value' for every name that usually holds a secret.
+# name=value, "name": "value", name='value' for every name that usually holds a secret. Hints name
+# arguments without a value ("pass token= if ..."): a small word after the gap is no secret.
 _NAMED = re.compile(
     r"""(?ix)
-    (?P<name>["']? [a-z0-9_.\-]* (?:
+    (?P<name>(?: ["'] | (?<![a-z0-9_.\-]) ) [a-z0-9_.\-]* (?:  # only from where a word begins
           (?: secret | passw(?:or)?d | passwd ) (?: [_\-][a-z0-9_\-]+ )?
         | (?:access|api|account|shared|customer|private)[_\-]?key (?: [_\-]?(?:id|base64|md5))?
         | token ) ["']?
         \s* [=:] \s*)
+    (?! (?<=[=]\s) (?:and|for|if|in|instead|or|to|when|where|with)\b )
     (?P<value> "[^"]*" | '[^']*' | [^\s,;&'"<>)\]}]+ )
     """
 )

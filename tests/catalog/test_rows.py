@@ -274,3 +274,9 @@ def test_row_history_over_changes_of_the_key_column(tmp_path: Path):
         dm.row_history("t", "other", "text")
     with pytest.raises(ColumnNotFound):
         dm.row_history("t", "nowhere", 1)
+
+
+def test_no_rows_in_order_are_no_rows(tmp_path):
+    dm = DataManager(tmp_path / "store")
+    dm.convert(points(3), "rows")
+    assert dm.search_rows("rows", limit=0, order_by="x").num_rows == 0

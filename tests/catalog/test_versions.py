@@ -195,3 +195,11 @@ def test_dataset_is_pinned(dm: DataManager):
     assert pinned.count_rows() == 1
     assert dm["pts"].dataset(1).count_rows() == 5
     assert dm.dataset("pts", "2").count_rows() == 10
+
+
+@pytest.mark.parametrize("odd", ["²", "٣"])
+def test_odd_digits_are_no_version_number(tmp_path: Path, odd: str) -> None:
+    dm = DataManager(tmp_path / "store")
+    dm.convert(points(3), "rows")
+    with pytest.raises(TagNotFound):
+        dm.rollback("rows", odd)

@@ -74,3 +74,10 @@ def test_passwords_in_addresses_never_survive(password):
     out = redact(f"open https://me:{password}@host/a.bin now")
     assert f":{password}@" not in out
     assert "host/a.bin now" in out
+
+
+def test_an_argument_without_a_value_is_no_secret() -> None:
+    for hint in ("pass token= instead", "pass token= if it needs one", "pass token=, set HF_TOKEN"):
+        assert redact(hint) == hint
+    for said in ("token= abc", "token = abc", "password=  hunter", 'password="if x"', "token=if"):
+        assert redact(said).endswith("***")

@@ -81,6 +81,11 @@ def _read_path(path: Path, check_crc: bool, salvage: bool | str) -> TensorSource
     if path.is_dir():
         return _read_folder(path, check_crc, salvage)
     if not path.exists():
+        if any(c in path.name for c in "*?["):
+            raise SourceNotFound(
+                f"{path} is a pattern, and weights are read from one file or folder",
+                hint="name the file, or the folder of a model",
+            )
         raise SourceNotFound(
             f"there is no file or folder {path}", hint=f"relative paths start at {Path.cwd()}"
         )
