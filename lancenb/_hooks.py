@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 _DOORS = {
+    "curves": ("lancenb.widgets", "curves"),
     "preview": ("lancenb.widgets", "preview"),
     "hub_table": ("lancenb.download.lance_repo", "open_lance"),
 }

@@ -1,5 +1,7 @@
 """Training and evaluation on stored data: ``fit``, ``evaluate``, ``ImageClassifier``, the demo.
 
+:class:`LiveCurves` shows any Lightning training while it runs.
+
 Names are imported when first used, so that ``import lancenb.train`` does not import torch.
 """
 
@@ -9,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._curves import LiveCurves
     from .classifier import ImageClassifier
     from .demo import DemoResult, run_demo
     from .evaluation import Evaluation, evaluate, score
@@ -21,6 +24,7 @@ _HOME = {
     "Evaluation": "evaluation",
     "FitResult": "result",
     "ImageClassifier": "classifier",
+    "LiveCurves": "_curves",
     "evaluate": "evaluation",
     "fit": "fitting",
     "load_classifier": "stored",
@@ -33,6 +37,7 @@ __all__ = [
     "Evaluation",
     "FitResult",
     "ImageClassifier",
+    "LiveCurves",
     "evaluate",
     "fit",
     "load_classifier",

@@ -39,6 +39,16 @@ def _is_name(text: str) -> bool:
     return not any(mark in text for mark in ("/", "\\", "://"))
 
 
+def live_callback(curves: Any, run: Any) -> list[Any]:
+    """The callback for the ``curves`` of :func:`~lancenb.train.fit`: none or one."""
+    if curves is None or curves is False:
+        return []
+    from ._curves import LiveCurves
+
+    named = run if isinstance(run, str) else getattr(run, "architecture", None)
+    return [LiveCurves(None if curves is True else curves, run=named)]
+
+
 def same_classes(dataset: Any, class_names: list[str] | None) -> Any:
     """Count the label ids of a data set in the given list of class names, by name.
 

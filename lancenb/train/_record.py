@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from importlib import metadata
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 
 from .classifier import ImageClassifier
 
 _PACKAGES = ("lancenb", "torch", "torchvision", "lightning", "torchmetrics", "pylance", "pyarrow")
+#: Rows of a history that are stored with the weights.
+_KEPT = 1000
 
 
 def versions() -> dict[str, str]:
@@ -26,6 +30,22 @@ def versions() -> dict[str, str]:
 
                 found[package] = __version__
     return found
+
+
+def brief_history(history: pa.Table) -> dict[str, list[Any]]:
+    """The history as JSON-able columns, at most about 1,000 rows; what is no number becomes null.
+
+    Rows with validation figures stay whatever the length, up to that number.
+    """
+    keep = np.arange(history.num_rows)
+    if len(keep) > _KEPT:
+        checked = np.flatnonzero(~history["val_loss"].is_null().to_numpy())
+        spread = np.linspace(0, len(keep) - 1, _KEPT - min(len(checked), _KEPT // 2)).astype(int)
+        keep = np.union1d(spread, checked[-(_KEPT // 2) :])
+    return {
+        name: [None if v is None or not math.isfinite(v) else v for v in column.to_pylist()]
+        for name, column in zip(history.column_names, history.take(keep).columns, strict=True)
+    }
 
 
 def run_record(

@@ -12,12 +12,12 @@ from ..data.subsets import split
 from ..data.transforms import CropFlip, picture_transform
 from ..errors import EmptyInput, InvalidArgument
 from ..progress import CancelToken, ProgressCallback, Tracker
-from ._inputs import as_dataset, same_classes
+from ._inputs import as_dataset, live_callback, same_classes
 from ._quiet import quiet_lightning, seeded
-from ._record import run_record
+from ._record import brief_history, run_record
 from .classifier import ImageClassifier
 from .result import FitResult
-from .stored import prepare_classifier
+from .stored import check_target, prepare_classifier
 
 
 def fit(
@@ -47,6 +47,7 @@ def fit(
     trainer: dict[str, Any] | None = None,
     progress: ProgressCallback | bool | None = None,
     cancel: CancelToken | None = None,
+    curves: Any = None,
 ) -> FitResult:
     """Train a classifier; the trained weights become the next version of the model artefact.
 
@@ -81,16 +82,19 @@ def fit(
         trainer: further arguments of ``lightning.Trainer``.
         progress: callback or True for a bar.
         cancel: token to stop; nothing is stored then.
+        curves: live curves: True makes them, and shows them in a notebook; or a picture to add
+            this run to, such as ``lnb.curves()``. The result holds it as ``curves``.
 
     Raises:
         ArtifactNotFound: an unknown name.
-        WeightsMismatch: stored weights of another architecture.
+        WeightsMismatch: stored weights of another architecture, to start from or under ``name``.
         EmptyInput: no training rows.
         InvalidArgument: values that cannot work.
     """
     _check(epochs=epochs, steps=steps, batch_size=batch_size)
     if save and (manager is None or not (name or isinstance(model, str))):
         raise InvalidArgument("storing needs a manager and a name", hint="fit(..., manager=dm)")
+    picture = live_callback(curves, name or model)
     begin = time.monotonic()
     train_set = as_dataset(data, manager)
     val_set: Any = None
@@ -107,6 +111,9 @@ def fit(
             model, train_set, manager, version, architecture, image_size=image_size, lr=lr
         )
         module = start.module
+        target = "" if save is False or manager is None else name or start.name
+        if target:
+            check_target(manager, target, module)
         train_set = same_classes(train_set, module.class_names)
         side = image_size or module.hparams["image_size"]
         batches = _loader(
@@ -133,7 +140,7 @@ def fit(
                 "accelerator": accelerator,
                 "devices": devices,
                 "precision": precision,
-                "callbacks": list(callbacks),
+                "callbacks": [*picture, *callbacks],
                 **(trainer or {}),
             },
         )
@@ -155,16 +162,18 @@ def fit(
         augment=augment,
         image_size=image_size,
     )
-    result = FitResult(module, history, data=source, seconds=seconds, run=record, fresh=start.fresh)
-    target = name or start.name
-    if save is False or manager is None or not target:
+    result = FitResult(
+        module, history, data=source, seconds=seconds, run=record, fresh=start.fresh,
+        curves=picture[0].curves if picture else None,
+    )  # fmt: skip
+    if manager is None or not target:
         return result
     tracker.enter("store")
     first, last = result.first_loss, result.last_loss
     result.report = manager.save_weights(
         target,
         module.net.state_dict(),
-        extras={"lancenb.run": record},
+        extras={"lancenb.run": record, "lancenb.history": brief_history(history)},
         parents=_parents(source, start.source, target),
         message=message
         or f"fit on {source[0] if source else 'data'}: loss {first:.3f} -> {last:.3f}",

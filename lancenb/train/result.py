@@ -27,6 +27,7 @@ class FitResult:
         seconds: time of the training.
         run: what is needed to run it again: seed, versions of libraries, settings, data version.
         fresh: head tensors that began with fresh values.
+        curves: the live curves, when there were any.
     """
 
     model: ImageClassifier
@@ -38,6 +39,7 @@ class FitResult:
     seconds: float = 0.0
     run: dict[str, Any] = field(default_factory=dict)
     fresh: list[str] = field(default_factory=list)
+    curves: Any = None
 
     @property
     def first_loss(self) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ..catalog._names import a_kind
 from ..data.dataset import LanceTorchDataset
 from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD, channel_stats
 from ..errors import ArtifactNotFound, InvalidArgument, WeightsMismatch
@@ -116,6 +117,27 @@ def prepare_classifier(
         module.net.load_state_dict(head, strict=False)
         fresh = list(head)
     return Start(module, artifact.name, (artifact.name, number), fresh)
+
+
+def check_target(manager: Any, target: str, module: ImageClassifier) -> None:
+    """Refuse to store a network as the next version of something else; before the training.
+
+    Raises:
+        WeightsMismatch: what is there under the name has other tensors, or is no model.
+    """
+    if target not in manager:
+        return
+    there, hint = manager[target], f"name another: fit(..., name='{target}-2'), for instance"
+    if there.kind != "weights":
+        raise WeightsMismatch(f"{target!r} holds {a_kind(there.kind)}, not weights", hint=hint)
+    stored = set(there.search_rows(columns=["name"], limit=None)["name"].to_pylist())
+    own = set(module.net.state_dict())
+    if stored != own:
+        raise WeightsMismatch(
+            f"{target!r} holds another model than {module.architecture}: its {len(stored):,} "
+            f"tensors and the {len(own):,} of the network share {len(stored & own):,} names",
+            hint=hint,
+        )
 
 
 def _artifact(model: Any, manager: Any) -> Any:
