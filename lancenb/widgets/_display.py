@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-_CONTROL = {code: " " for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+CONTROL = {code: " " for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 
 def esc(value: object) -> str:
@@ -17,13 +17,16 @@ def esc(value: object) -> str:
     >>> esc('<b title="x">')
     '&lt;b title=&quot;x&quot;&gt;'
     """
-    return escape(str(value).translate(_CONTROL), quote=True)
+    return escape(str(value).translate(CONTROL), quote=True)
 
 
 @cache
 def style() -> str:
     """Return the style sheet shared by all previews."""
-    return files("lancenb.widgets").joinpath("static/preview.css").read_text(encoding="utf-8")
+    static = files("lancenb.widgets").joinpath("static")
+    return "".join(
+        static.joinpath(name).read_text(encoding="utf-8") for name in ("tokens.css", "preview.css")
+    )
 
 
 class Preview:
@@ -43,7 +46,7 @@ class Preview:
     def __init__(self, html: str, text: str, data: dict[str, Any] | None = None):
         self.html = html
         # File names and values may hold escape codes, which a terminal would obey.
-        self.text = text.translate(_CONTROL)
+        self.text = text.translate(CONTROL)
         self.data = data or {}
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
@@ -70,7 +73,7 @@ def card(
         body += f'<div class="lnb-foot">{foot}</div>'
     return (
         f"<style>{style()}</style>"
-        f'<div class="lnb" role="group" aria-label="{esc("preview of " + title)}">'
+        f'<div class="lnb lnb-card" role="group" aria-label="{esc("preview of " + title)}">'
         f'<div class="lnb-head">{head}</div>{body}</div>'
     )
 
