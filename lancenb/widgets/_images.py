@@ -87,7 +87,7 @@ def gallery(
     else:
         foot = "no image matches" if condition else "the table is empty"
     tally = _tally(target.dataset, labels, names, condition, total)
-    parts = [_grid(shown)] if shown else []
+    parts = [grid(shown)] if shown else []
     if tally:
         parts.append(f"<details><summary>Images per class</summary>{bars(tally[:60])}</details>")
     chips = ["images", f"version {target.version}"]
@@ -98,11 +98,11 @@ def gallery(
         "broken": sum(1 for i in shown if i.reason),
     }
     html = card(target.title, chips, facts, *parts, foot=esc(foot))
-    text = [heading(target.title, chips, facts), *([_lines(shown)] if shown else []), foot]
+    text = [heading(target.title, chips, facts), *([lines(shown)] if shown else []), foot]
     return Preview(html, "\n".join(text), data)
 
 
-def _lines(items: list[_Item]) -> str:
+def lines(items: Sequence[Any]) -> str:
     rows = [
         ["" if i.row is None else str(i.row), i.label, i.size, size(i.nbytes), i.path or "-"]
         for i in items
@@ -151,7 +151,7 @@ def _name(value: Any, names: list[str]) -> str:
     return str(value)
 
 
-def _grid(items: list[_Item]) -> str:
+def grid(items: Sequence[Any]) -> str:
     cards = []
     for item in items:
         what = f"row {item.row}" if item.row is not None else "image"

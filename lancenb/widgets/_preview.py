@@ -29,7 +29,8 @@ def preview(
     log: bool = False,
     version: int | str | None = None,
     store: Any = None,
-) -> Preview:
+    live: bool = False,
+) -> Any:
     """Show what a table holds, drawn in a notebook and as text elsewhere.
 
     Images appear as a gallery with their labels, weights as a list of tensors, anything else as
@@ -53,10 +54,13 @@ def preview(
         log: logarithmic counts in that histogram.
         version: number or tag; the latest when left out.
         store: credentials and options for a URI that needs them.
+        live: a widget to scroll, filter and choose in instead of a picture; of the others it
+            takes ``columns``, ``where``, ``label``, ``version`` and ``store``.
 
     Returns:
         A :class:`Preview`, which a notebook draws by itself; ``.text`` and ``.data`` hold the
-        same facts.
+        same facts. With ``live``, a :class:`lancenb.Gallery`, :class:`lancenb.TensorBrowser` or
+        :class:`lancenb.TableView`.
 
     Raises:
         InvalidArgument: an argument does not fit the kind of table.
@@ -72,6 +76,14 @@ def preview(
     two   2
     Rows 1-2 of 2.
     """
+    if live:
+        from ._live import live_view
+
+        refuse = {"rows": rows, "page": page, "tensor": tensor, "index": index,
+                  "bins": None if bins == 48 else bins, "log": log or None}  # fmt: skip
+        return live_view(
+            target, refuse, columns=columns, label=label, where=where, version=version, store=store
+        )
     opened = resolve(target, version=version, store=store)
     if rows is not None and not (_is_count(rows) and rows <= MAX_ROWS):
         raise InvalidArgument(f"rows={rows!r} is no number in range", hint=f"1 to {MAX_ROWS}")

@@ -51,34 +51,8 @@ def summary(
     facts.append(plural(len(target.schema.names), "column"))
     left_out = len(target.schema.names) - len(names) if columns is None else 0
     numeric = [_is_number(f.type) for f in fields]
-    rows_html = table(
-        [f"{esc(f.name)}<small>{esc(_type(f.type))}</small>" for f in fields],
-        [
-            [_cell(record[n], f.type) for n, f in zip(names, fields, strict=True)]
-            for record in records
-        ],
-        numeric=numeric,
-        label="rows",
-        row_header=False,
-    )
-    columns_html = table(
-        ["column", "type", "null", "distinct", "min", "max", "mean", "values"],
-        [
-            [
-                esc(f["column"]),
-                esc(f["type"]),
-                _percent(f["nulls"]),
-                f["distinct"],
-                esc(f["min"]),
-                esc(f["max"]),
-                esc(f["mean"]),
-                spark(f["bins"], f"values of {f['column']}") if f["bins"] else esc(f["top"]),
-            ]
-            for f in figures
-        ],
-        numeric=[False, False, True, True, True, True, True, False],
-        label="columns",
-    )
+    rows_html = rows_table(fields, records)
+    columns_html = figures_table(figures)
     if records:
         foot = f"Rows {count(start + 1)}-{count(start + len(records))} of {count(total)}."
     else:
@@ -105,6 +79,39 @@ def summary(
     lines.append(foot)
     data = {"rows": total, "columns": figures, "sampled": sampled, "shown": len(records)}
     return Preview(html, "\n".join(lines), data)
+
+
+def rows_table(fields: Sequence[pa.Field], records: Sequence[dict[str, Any]]) -> str:
+    """Return rows as an HTML table with the type below every name."""
+    return table(
+        [f"{esc(f.name)}<small>{esc(_type(f.type))}</small>" for f in fields],
+        [[_cell(record[f.name], f.type) for f in fields] for record in records],
+        numeric=[_is_number(f.type) for f in fields],
+        label="rows",
+        row_header=False,
+    )
+
+
+def figures_table(figures: Sequence[dict[str, Any]]) -> str:
+    """Return one row of figures per column as an HTML table."""
+    return table(
+        ["column", "type", "null", "distinct", "min", "max", "mean", "values"],
+        [
+            [
+                esc(f["column"]),
+                esc(f["type"]),
+                _percent(f["nulls"]),
+                f["distinct"],
+                esc(f["min"]),
+                esc(f["max"]),
+                esc(f["mean"]),
+                spark(f["bins"], f"values of {f['column']}") if f["bins"] else esc(f["top"]),
+            ]
+            for f in figures
+        ],
+        numeric=[False, False, True, True, True, True, True, False],
+        label="columns",
+    )
 
 
 def _chosen(target: Target, columns: Sequence[str] | None) -> list[str]:

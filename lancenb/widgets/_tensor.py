@@ -78,7 +78,7 @@ def detail(
     facts = [_shape(record), plural(math.prod(shape), "number"), size(record["nbytes"] or 0)]
     if record.get("alias_of"):
         facts.append(f"shares the storage of {record['alias_of']}")
-    named = _named(figures)
+    named = named_figures(figures)
     parts = [stats(named)] if tensor.numel() else []
     lines = [heading(f"{target.title}  {name}", chips, facts)]
     lines += [f"{key:>10}  {value}" for key, value in named] if tensor.numel() else ["empty"]
@@ -167,7 +167,8 @@ def measure(values: torch.Tensor) -> tuple[Figures, np.ndarray]:
     )
 
 
-def _named(figures: Figures) -> list[tuple[str, str]]:
+def named_figures(figures: Figures) -> list[tuple[str, str]]:
+    """Return the figures with their names, as text."""
     zeros = 100 * figures.zeros
     return [
         ("mean", number(figures.mean)),

@@ -26,11 +26,17 @@ def records(target: Target) -> list[dict[str, Any]]:
 
 def tensor_list(target: Target, *, rows: int = 200, pattern: str | None = None) -> Preview:
     """Draw the list of tensors, all or those whose name matches a glob ``pattern``."""
-    everything = records(target)
+    return draw_list(target, records(target), rows=rows, pattern=pattern)
+
+
+def draw_list(
+    target: Any, everything: list[dict[str, Any]], *, rows: int, pattern: str | None = None
+) -> Preview:
+    """Draw these records of ``target``, which has a title and a version."""
     found = [r for r in everything if pattern is None or fnmatch.fnmatchcase(r["name"], pattern)]
     stored = sum(r["nbytes"] or 0 for r in found if not r.get("alias_of")) or 1
     numbers = sum(_numel(r) for r in found if not r.get("alias_of"))
-    facts = [plural(len(found), "tensor"), f"{short_count(numbers)} numbers"]
+    facts = [plural(len(found), "tensor"), f"{short_count(numbers)} parameters"]
     if pattern is not None:
         facts[0] = f"{plural(len(found), 'tensor')} of {count(len(everything))} match {pattern}"
     facts.append(size(stored if numbers else 0))
@@ -40,7 +46,7 @@ def tensor_list(target: Target, *, rows: int = 200, pattern: str | None = None) 
     shown = found[:rows]
     largest = max((r["nbytes"] or 0 for r in found), default=1) or 1
     body = table(
-        ["name", "shape", "dtype", "numbers", "size", "share"],
+        ["name", "shape", "dtype", "parameters", "size", "share"],
         [_row(r, stored, largest) for r in shown],
         numeric=[False, False, False, True, True, False],
         label="tensors",
@@ -66,7 +72,7 @@ def tensor_list(target: Target, *, rows: int = 200, pattern: str | None = None) 
     lines = [heading(target.title, chips, facts)]
     lines.append(
         text_table(
-            ["name", "shape", "dtype", "numbers", "size"],
+            ["name", "shape", "dtype", "parameters", "size"],
             [
                 [r["name"], _shape(r), r["dtype"], short_count(_numel(r)), _size(r)]
                 for r in shown[:TEXT_ROWS]
