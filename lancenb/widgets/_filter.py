@@ -5,8 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import ColumnNotFound, InvalidArgument
+from ..errors import ColumnNotFound, InvalidArgument, InvalidFilter
 from ._target import Target
+
+#: Characters of a filter that somebody wrote.
+LONGEST = 4096
+
+
+def written(where: str) -> str:
+    """Return a filter that somebody wrote, unless it is too long to have been meant.
+
+    Raises:
+        InvalidFilter: it is longer than 4,096 characters.
+    """
+    if len(where) > LONGEST:
+        raise InvalidFilter(
+            f"the filter is too long: {len(where):,} characters, at most {LONGEST:,}",
+            hint="a long list of values goes as a triple: where=[('id', 'in', values)]",
+        )
+    return where
 
 
 def label_filter(
