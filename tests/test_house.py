@@ -218,24 +218,6 @@ def test_notebook_is_clean(path: Path):
     assert len(prose) * 2 >= len(code) // 2
 
 
-def test_binder_files(tmp_path: Path):
-    """The files Binder reads: known names, executable hooks, the package itself, CPU torch."""
-    folder = REPO / "binder"
-    known = {"requirements.txt", "runtime.txt", "apt.txt", "postBuild", "start"}
-    assert {p.name for p in folder.iterdir()} <= known
-    assert (folder / "runtime.txt").read_text().strip() == "python-3.11"
-    requirements = (folder / "requirements.txt").read_text().splitlines()
-    assert "-e ." in requirements
-    pinned = [line for line in requirements if re.match(r"torch(vision)?==", line)]
-    assert len(pinned) == 2
-    assert all(line.endswith("+cpu") for line in pinned)
-    for name in ("postBuild", "start"):
-        hook = folder / name
-        assert hook.stat().st_mode & 0o111, f"binder/{name} is not executable"
-        assert subprocess.run(["bash", "-n", hook]).returncode == 0
-    assert (folder / "start").read_text().rstrip().endswith('exec "$@"')
-
-
 def test_ci_script_is_sound():
     script = REPO / ".ci" / "run"
     assert script.stat().st_mode & 0o111
