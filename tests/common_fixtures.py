@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from lancenb.cli import main
+from lancenb.download import registry
+from lancenb.download.registry import DatasetEntry, OfficialFile
 from lancenb.testing import FileServer
 
-__all__ = ["cache", "files", "run"]
+__all__ = ["cache", "files", "pets", "run"]
 
 
 @pytest.fixture
@@ -44,3 +48,15 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str
         return status, out.out, out.err
 
     return call
+
+
+@pytest.fixture
+def pets(monkeypatch: pytest.MonkeyPatch, files: FileServer) -> DatasetEntry:
+    """A known dataset of one file, served here."""
+    data = os.urandom(4000)
+    files.add("/pets.bin", data)
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    file = OfficialFile("pets.bin", f"{files.url}/pets.bin", 4000, hashlib.sha256(data).hexdigest())
+    entry = DatasetEntry("pets", "images", "official", "", splits={"train": 1}, nbytes=4000,
+                         licence="CC0", classes=("cat", "dog"), files=(file,))  # fmt: skip
+    return registry.add(entry)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import re
@@ -20,7 +19,6 @@ from lancenb._cli_cache import _bytes, _seconds
 from lancenb._cli_words import in_shell_words
 from lancenb.cli import main
 from lancenb.download import Cache, registry
-from lancenb.download.registry import DatasetEntry, OfficialFile
 from lancenb.errors import InvalidArgument
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -28,18 +26,6 @@ pytestmark = pytest.mark.usefixtures("cache")
 
 def objects(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
-
-
-@pytest.fixture
-def pets(monkeypatch, files):
-    """A known dataset of one file, served here."""
-    data = os.urandom(4000)
-    files.add("/pets.bin", data)
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    file = OfficialFile("pets.bin", f"{files.url}/pets.bin", 4000, hashlib.sha256(data).hexdigest())
-    entry = DatasetEntry("pets", "images", "official", "", splits={"train": 1}, nbytes=4000,
-                         licence="CC0", classes=("cat", "dog"), files=(file,))  # fmt: skip
-    return registry.add(entry)
 
 
 def test_one_source(run, pets):

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 
 import pytest
 
 import lancenb
-from lancenb.download import registry
-from lancenb.download.registry import DatasetEntry, OfficialFile
 from lancenb.testing import HubStub
 
 pytestmark = pytest.mark.usefixtures("cache")
-
-
-@pytest.fixture
-def pets(monkeypatch, files):
-    """A known dataset of one file, served here."""
-    data = os.urandom(4000)
-    files.add("/pets.bin", data)
-    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    file = OfficialFile("pets.bin", f"{files.url}/pets.bin", 4000, hashlib.sha256(data).hexdigest())
-    entry = DatasetEntry("pets", "images", "official", "", splits={"train": 1}, nbytes=4000,
-                         licence="CC0", classes=("cat", "dog"), files=(file,))  # fmt: skip
-    return registry.add(entry)
 
 
 def test_verify_changes_nothing(run, pets, files, cache):

@@ -11,7 +11,25 @@ from ._display import CONTROL, esc
 from ._tidy import Tidy
 
 
-class Frame(w.VBox, metaclass=Tidy):
+class Shown:
+    """What a box prints and leaves in a saved notebook: its static form, beside the live one."""
+
+    _static: Any
+    comm: Any
+
+    def __repr__(self) -> str:
+        return self._static()[1].translate(CONTROL)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        html, text = self._static()
+        static = {"text/plain": text.translate(CONTROL), "text/html": html}
+        if self.comm is None:
+            return static
+        live: Any = super()
+        return {**(live._repr_mimebundle_(**kwargs) or {}), **static}
+
+
+class Frame(Shown, w.VBox, metaclass=Tidy):
     """A card of widgets that lives in one place: its notebook cell, or the name it was given.
 
     A subclass builds its ``children``, then calls :meth:`_settle`, and overrides :meth:`_static`
@@ -55,13 +73,3 @@ class Frame(w.VBox, metaclass=Tidy):
         """Return the static form as HTML and as text."""
         name = type(self).__name__
         return f"<p>{esc(name)}</p>", name
-
-    def __repr__(self) -> str:
-        return self._static()[1].translate(CONTROL)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        html, text = self._static()
-        static = {"text/plain": text.translate(CONTROL), "text/html": html}
-        if self.comm is None:
-            return static
-        return {**(super()._repr_mimebundle_(**kwargs) or {}), **static}

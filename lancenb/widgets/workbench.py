@@ -14,12 +14,13 @@ from . import _cells
 from ._artefact_tabs import TABS, Page, build, headline, trouble
 from ._bring import WAYS, bring, welcome
 from ._catalogue_list import Catalogue
-from ._display import CONTROL, card, esc
+from ._display import card, esc
 from ._fields import button, html, row
+from ._frame import Shown
 from ._latest import Latest
 
 
-class Workbench(w.Box):
+class Workbench(Shown, w.Box):
     """A data and model workbench: choose an artefact at the side, work on it in tabs.
 
     The tabs show its content, versions, lineage and differences, train on it, and take care of it;
@@ -267,13 +268,3 @@ class Workbench(w.Box):
         line = f"selected: {self.selected}, {self.tab}"
         chosen = card("Workbench", [], [], f"<div>{esc(line)}</div>")
         return body + chosen, text.replace("Catalogue:", "Workbench:", 1) + f"\n{line}"
-
-    def __repr__(self) -> str:
-        return self._static()[1].translate(CONTROL)
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        markup, text = self._static()
-        static = {"text/plain": text.translate(CONTROL), "text/html": markup}
-        if self.comm is None:
-            return static
-        return {**(super()._repr_mimebundle_(**kwargs) or {}), **static}

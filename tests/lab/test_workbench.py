@@ -119,12 +119,15 @@ def test_keys_alone_choose_compare_and_delete(lab: Callable[..., Lab]) -> None:
     for key in ("ArrowDown", "Enter"):
         press(key)
     book.page.locator('.lnb-option[aria-selected="true"]', has_text="small-net").wait_for()
+    book.idle()
     for _ in range(12):  # past the list and the buttons below it, to the tabs
         press("Tab")
         if book.page.evaluate("document.activeElement.getAttribute('role')") == "tab":
             break
-    for _ in range(3):
+    for name in ("Versions", "Lineage", "Diff"):
         press("ArrowRight")
+        focused = book.page.locator(".lnb-workbench [role=tab]:focus", has_text=name)
+        focused.wait_for(timeout=10_000)
     press("Enter")
     book.wait("Compare two versions")
     book.button("Compare").focus()

@@ -404,3 +404,33 @@ def test_widgets_of_a_panel_do_without_images_that_have_no_text() -> None:
     kinds = {type(widget).__name__ for widget in _cells._tree(Count())}
     assert not kinds & {"Image", "FloatProgress", "Password", "Accordion"}
     assert isinstance(Count(), ipywidgets.VBox)
+
+
+def test_no_class_for_users_leaves_a_hook_of_its_base_open() -> None:
+    import lancenb.widgets as room
+    from lancenb.widgets import _care_panels
+    from lancenb.widgets._care_base import PlannedPanel
+    from lancenb.widgets._gallery_traits import GalleryTraits
+    from lancenb.widgets._panel import Panel
+    from lancenb.widgets._side_work import SideWork
+    from lancenb.widgets._table_wire import TableWire
+
+    hooks = [
+        (Panel, "_work"), (SideWork, "_main_work"), (PlannedPanel, "_gist"),
+        (PlannedPanel, "_replan"), (GalleryTraits, "_check"), (TableWire, "measure"),
+    ]  # fmt: skip
+    named = [getattr(room, name) for name in room.__all__]
+    bases = {base for base, _ in hooks}
+    care = [
+        c
+        for c in vars(_care_panels).values()
+        if getattr(c, "__module__", "") == _care_panels.__name__
+    ]
+    concrete = {c for c in [*named, *care] if isinstance(c, type)} - bases
+    filled = 0
+    for base, hook in hooks:
+        for made in concrete:
+            if issubclass(made, base):
+                assert getattr(made, hook) is not getattr(base, hook), (made, hook)
+                filled += 1
+    assert filled >= 12
