@@ -18,65 +18,8 @@ there is no artefact 'resnet'
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-_BY_CODE: dict[str, type[LancenbError]] = {}
-
-
-class LancenbError(Exception):
-    """Base of all errors raised on purpose by lancenb.
-
-    Args:
-        message: one sentence that names the file, row, field or artefact concerned.
-        hint: what the reader can do about it; empty when there is nothing to advise.
-        details: JSON-able facts for programs (never secrets).
-    """
-
-    code: ClassVar[str] = "error"
-
-    def __init__(self, message: str, *, hint: str = "", details: dict[str, Any] | None = None):
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.details = dict(details or {})
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Index the class by its code so that errors can be rebuilt on the other side of a wire."""
-        super().__init_subclass__(**kwargs)
-        if "code" in cls.__dict__:
-            _BY_CODE[cls.code] = cls
-
-    def __str__(self) -> str:
-        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The default reduction would drop the keyword arguments when crossing processes.
-        return (_rebuild, (type(self), self.message, self.hint, self.details))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the wire form: ``code``, ``message``, ``hint`` and ``details``."""
-        return {
-            "code": self.code,
-            "message": self.message,
-            "hint": self.hint,
-            "details": self.details,
-        }
-
-
-def _rebuild(
-    cls: type[LancenbError], message: str, hint: str, details: dict[str, Any]
-) -> LancenbError:
-    return cls(message, hint=hint, details=details)
-
-
-def from_dict(data: dict[str, Any]) -> LancenbError:
-    """Rebuild an error from :meth:`LancenbError.to_dict`; unknown codes give the base class."""
-    cls = _BY_CODE.get(str(data.get("code", "")), LancenbError)
-    return cls(
-        str(data.get("message", "")),
-        hint=str(data.get("hint", "")),
-        details=data.get("details") or {},
-    )
+from ._error import LancenbError as LancenbError
+from ._error import from_dict as from_dict
 
 
 class InvalidArgument(LancenbError, ValueError):
@@ -149,6 +92,12 @@ class Conflict(LancenbError):
     """Another writer changed the same thing first; nothing was lost, try again."""
 
     code = "conflict"
+
+
+class PreconditionFailed(Conflict):
+    """The entry is not what it was when the caller looked at it (``If-Match``)."""
+
+    code = "precondition_failed"
 
 
 class Protected(LancenbError):
@@ -275,3 +224,51 @@ class MissingDependency(LancenbError, ImportError):
     """An optional package is not installed; the hint is the pip line that installs it."""
 
     code = "missing_dependency"
+
+
+class Unauthorized(LancenbError):
+    """The server wants a token, and got none or one it does not know (any more)."""
+
+    code = "unauthorized"
+
+
+class Forbidden(LancenbError):
+    """The token is known, and what was asked for is not in its scope."""
+
+    code = "forbidden"
+
+
+class RequestTooLarge(LancenbError):
+    """A request is larger than the server takes."""
+
+    code = "request_too_large"
+
+
+class Busy(LancenbError):
+    """The server has as much to do as it takes on; nothing was changed, try again."""
+
+    code = "busy"
+
+
+class TimedOut(LancenbError):
+    """The time allowed for a request is over."""
+
+    code = "timed_out"
+
+
+class ServerUnreachable(LancenbError):
+    """No answer from the server, or the connection broke off in the middle of one."""
+
+    code = "server_unreachable"
+
+
+class ServerError(LancenbError):
+    """The server failed in a way it did not expect; its log tells more."""
+
+    code = "server_error"
+
+
+class LocalOnly(LancenbError):
+    """Something that works only where the files are, not over a connection."""
+
+    code = "local_only"

@@ -74,7 +74,9 @@ class Snapshot:
             )
         hide_signatures()
         self.repo_id, self.repo_type = repo_id, repo_type
-        self.revision, self.token = revision, token
+        self.revision = revision
+        # False tells the official client to use no token at all, not even the one of the login.
+        self.token: Any = False if token is None and policy and not policy.login else token
         self.wanted = commit or revision or "main"
         self.cache, self.tracker, self.cancel = cache, tracker, cancel
         self.policy, self.hub_engine = policy, hub_engine
@@ -97,7 +99,7 @@ class Snapshot:
     def known_token(self) -> str | None:
         """Return the token given, else the one of the environment or the login."""
         if self.token is not None:
-            return self.token
+            return self.token or None
         from huggingface_hub import constants, get_token
 
         return None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()

@@ -41,6 +41,7 @@ class UrlPolicy:
             no proxy of the environment is used then, since it would resolve names itself, and
             ``download`` and ``plan`` refuse local paths.
         trusted: origins exempt from that check, such as ``"http://10.0.0.5:8080"``.
+        login: False leaves the Hub's token of this user's environment or login unused.
 
     >>> UrlPolicy(mirrors={"https://a.example/": "http://127.0.0.1:1/"}).apply("https://a.example/x")
     'http://127.0.0.1:1/x'
@@ -52,10 +53,11 @@ class UrlPolicy:
     mirrors: dict[str, str] = field(default_factory=_mirrors_from_env)
     allow_private: bool = True
     trusted: tuple[str, ...] = ()
+    login: bool = True
 
     @classmethod
     def for_servers(cls, *, max_bytes: int | None = 64 << 30, **more: Any) -> UrlPolicy:
-        """Rules for addresses that strangers name: no private network behind them, a size limit.
+        """Rules for addresses that strangers name: no private network, no login, a size limit.
 
         ``download`` and ``plan`` take no local paths then, either.
 
@@ -66,7 +68,7 @@ class UrlPolicy:
         >>> UrlPolicy.for_servers(trusted=("http://10.0.0.5:8080",)).guards("http://10.0.0.5:8080/x")
         False
         """
-        return cls(max_bytes=max_bytes, **{"allow_private": False, **more})
+        return cls(max_bytes=max_bytes, **{"allow_private": False, "login": False, **more})
 
     def guards(self, url: str) -> bool:
         """Whether the host of ``url`` has to be public."""

@@ -20,8 +20,10 @@ _URL_ACTIVE = re.compile(r"[?#%\\]")
 _REASONS = {
     "s3a": "write s3:// (the name of the protocol; s3a is Hadoop's name for its own client)",
     "s3n": "write s3:// (the name of the protocol; s3n is Hadoop's name for its own client)",
-    "http": "for MinIO and the like: Store('s3://bucket/prefix', endpoint='http://host:9000')",
-    "https": "for MinIO and the like: Store('s3://bucket/prefix', endpoint='https://host')",
+    "http": "a lancenb server: lancenb.connect(url); "
+    "MinIO and the like: s3://bucket/prefix with endpoint='http://host:9000'",
+    "https": "a lancenb server: lancenb.connect(url); "
+    "MinIO and the like: s3://bucket/prefix with endpoint='https://host'",
     "hf": "download it first (lancenb.download), then keep it in a local or s3:// store",
 }
 _REMOTE = ("s3", "memory", *_REASONS)

@@ -8,21 +8,33 @@ from typing import Any
 
 _MASK = "***"
 
+# A scheme is looked for a few letters back only: a long word would be gone through from each of
+# its letters.
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.\-]{0,30}://"
 # user:password@ in any URI; the greedy class up to '@' keeps passwords that contain ':'.
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)[^\s/@'\"<>]+@")
+_USERINFO = re.compile(rf"(?P<scheme>{_SCHEME})[^\s/@'\"<>]+@")
 # The query and fragment of a URI: signatures, tokens and one-time keys live there.
-_QUERY = re.compile(r"(?P<base>[A-Za-z][A-Za-z0-9+.\-]*://[^\s?#'\"<>]*)[?#][^\s'\"<>)\]},]+")
-# name=value, "name": "value", name='value' for every name that usually holds a secret. Hints name
-# arguments without a value ("pass token= if ..."): a small word after the gap is no secret.
-_NAMED = re.compile(
-    r"""(?ix)
-    (?P<name>(?: ["'] | (?<![a-z0-9_.\-]) ) [a-z0-9_.\-]* (?:  # only from where a word begins
+_QUERY = re.compile(rf"(?P<base>{_SCHEME}[^\s?#'\"<>]*)(?P<rest>[?#][^\s'\"<>)\]}},]+)?")
+# name=value, "name": "value", name='value': first any name, then whether it usually holds a secret,
+# so that a long text is gone through once.
+_NAME = re.compile(
+    r"""(?ix) (?: ["'] | (?<![a-z0-9_.\-]) )  # only from where a word begins
+    (?P<word> [a-z0-9_.\-]++ ) ["']? \s*+ [=:] \s*+
+    """
+)
+_SECRET = re.compile(
+    r"""(?ix) (?:
           (?: secret | passw(?:or)?d | passwd ) (?: [_\-][a-z0-9_\-]+ )?
         | (?:access|api|account|shared|customer|private)[_\-]?key (?: [_\-]?(?:id|base64|md5))?
-        | token ) ["']?
-        \s* [=:] \s*)
+        | token ) \Z
+    """
+)
+_WORD_END = 300
+# Hints name arguments without a value ("pass token= if ..."): a small word after the gap is none.
+_VALUE = re.compile(
+    r"""(?ix)
     (?! (?<=[=]\s) (?:and|for|if|in|instead|or|to|when|where|with)\b )
-    (?P<value> "[^"]*" | '[^']*' | [^\s,;&'"<>)\]}]+ )
+    (?: "[^"]*" | '[^']*' | [^\s,;&'"<>)\]}]+ )
     """
 )
 _SIGNED = re.compile(r"(?i)\b((?:x-amz-)?(?:signature|credential)=)[^\s,;&'\"<>]+")
@@ -59,12 +71,23 @@ def redact(text: object) -> str:
     out = str(text)
     out = _XML.sub(lambda m: f"<{m.group(1)}>{_MASK}</{m.group(1)}>", out)
     out = _USERINFO.sub(lambda m: f"{m.group('scheme')}{_MASK}@", out)
-    out = _QUERY.sub(lambda m: f"{m.group('base')}?{_MASK}", out)
+    out = _QUERY.sub(lambda m: m.group("base") + (f"?{_MASK}" if m.group("rest") else ""), out)
     out = _HEADER.sub(lambda m: f"{m.group(1)}{_MASK}", out)
     out = _BEARER.sub(lambda m: f"{m.group(1)} {_MASK}", out)
     out = _SIGNED.sub(lambda m: f"{m.group(1)}{_MASK}", out)
-    out = _NAMED.sub(lambda m: f"{m.group('name')}{_MASK}", out)
-    return _SHAPES.sub(_MASK, out)
+    return _SHAPES.sub(_MASK, _without_named(out))
+
+
+def _without_named(text: str) -> str:
+    parts, begin, place = [], 0, 0
+    while found := _NAME.search(text, place):
+        place = found.end()
+        if not _SECRET.search(found["word"][-_WORD_END:]):
+            continue
+        if value := _VALUE.match(text, place):
+            parts += [text[begin:place], _MASK]
+            begin = place = value.end()
+    return "".join([*parts, text[begin:]])
 
 
 def redact_facts(value: Any, key: str = "") -> Any:

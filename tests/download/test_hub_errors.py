@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lancenb.download import Cache, DatasetDownloader, ModelDownloader, download, plan
+from lancenb.download import Cache, DatasetDownloader, ModelDownloader, UrlPolicy, download, plan
 from lancenb.download.errors import DownloadDenied, GatedRepo, RateLimited, RevisionNotFound
 from lancenb.errors import (
     AccessDenied,
@@ -254,3 +254,19 @@ def test_a_snapshot_of_another_client_is_found_offline_and_checked(
     error = failure(download, "hf:model:acme/tiny", offline=True)
     assert "damaged in the cache: model.safetensors" in str(error)
     assert blob.is_file(), "what cannot be fetched again is not dropped"
+
+
+@pytest.mark.parametrize("engine", ["range", "official"])
+def test_a_server_does_not_use_the_login_of_its_user(
+    hub: HubStub, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    secret = hub.repos.create("model", "acme/own", gated=True)
+    secret.commit({"model.safetensors": BIG, "config.json": b"{}"})
+    monkeypatch.setenv("HF_TOKEN", "hf_ann")
+    assert UrlPolicy.for_servers().login is False
+    rules = UrlPolicy(login=False)
+    assert isinstance(
+        failure(download, "hf:model:acme/own", policy=rules, hub_engine=engine), GatedRepo
+    )
+    given = download("hf:model:acme/own", policy=rules, token="hf_ann", hub_engine=engine)
+    assert given.size > len(BIG)
