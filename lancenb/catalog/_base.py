@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from lancenb.errors import ArtifactNotFound, InvalidArgument, NotFound, StoreNotWritable
+from lancenb.errors import ArtifactNotFound, NotFound, StoreNotWritable
 
-from ._edges import check_text
+from ._edges import check_text, check_version
 from ._entry import READY, Entry
 from ._leases import writing
 from ._names import check_name, did_you_mean
@@ -76,13 +75,7 @@ class CatalogBase:
         """
         from lancenb.store import open_table, redact
 
-        if hasattr(version, "__index__") and not isinstance(version, bool):
-            version = operator.index(cast("int", version))  # numpy integers too
-        if isinstance(version, bool) or not isinstance(version, (int, str, type(None))):
-            raise InvalidArgument(
-                f"a version is a number or a tag, not {type(version).__name__}",
-                hint="for instance version=3 or version='prod'",
-            )
+        version = check_version(version)
         if isinstance(version, str) and version.isascii() and version.isdecimal():
             version = int(version)
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import operator
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import InvalidArgument
@@ -29,6 +32,68 @@ def check_text(value: object, what: str) -> str:
     except UnicodeEncodeError:
         raise InvalidArgument(f"the {what} {value[:60]!r} is not valid Unicode") from None
     return value
+
+
+def check_count(name: str, value: Any, least: int = 0) -> int:
+    """Return an argument that counts something; NumPy's integers count, too.
+
+    Raises:
+        InvalidArgument: it does not.
+    """
+    number = -1
+    if hasattr(value, "__index__") and not isinstance(value, bool):
+        with contextlib.suppress(TypeError):  # an array of several
+            number = operator.index(value)
+    if number < least:
+        more = f" of {least} or more" if least else ""
+        raise InvalidArgument(f"{name}={value!r} is not a count{more}")
+    return number
+
+
+def check_version(version: Any) -> int | str | None:
+    """Return the number or the tag that says which version is meant, ``None`` for the head.
+
+    Raises:
+        InvalidArgument: it is something else.
+    """
+    if hasattr(version, "__index__") and not isinstance(version, bool):
+        with contextlib.suppress(TypeError):
+            version = operator.index(version)
+    if isinstance(version, bool) or not isinstance(version, (int, str, type(None))):
+        raise InvalidArgument(
+            f"a version is a number or a tag, not {type(version).__name__}",
+            hint="for instance version=3 or version='prod'",
+        )
+    return version
+
+
+def check_mode(mode: Any) -> str:
+    """Return the way in which a conversion meets what is there.
+
+    Raises:
+        InvalidArgument: there is no such way.
+    """
+    if mode not in ("create", "overwrite", "append"):
+        raise InvalidArgument(
+            f"mode={mode!r} is not one of create, overwrite, append",
+            hint="overwrite makes the next version, append adds rows to it",
+        )
+    return mode
+
+
+def check_age(older_than: Any) -> timedelta | None:
+    """Return an age.
+
+    Raises:
+        InvalidArgument: it is none, or negative.
+    """
+    if older_than is not None and not isinstance(older_than, timedelta):
+        raise InvalidArgument(
+            f"older_than={older_than!r} is not a timedelta", hint="timedelta(days=30)"
+        )
+    if older_than is not None and older_than < timedelta(0):
+        raise InvalidArgument("older_than is negative")
+    return older_than
 
 
 def check_lineage(lineage: Any) -> dict[str, Any]:
@@ -103,7 +168,7 @@ def resolve_parents(manager: CatalogBase, parents: Any) -> tuple[dict[str, Any],
         ArtifactNotFound: a name that the catalogue does not have.
         InvalidArgument: a form not listed above.
     """
-    if isinstance(parents, (str, Mapping)) or hasattr(parents, "name"):
+    if isinstance(parents, (str, Mapping)) or not isinstance(parents, Iterable):
         parents = [parents]
     return tuple(_edge(manager, parent) for parent in parents)
 

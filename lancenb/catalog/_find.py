@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lancenb.errors import InvalidArgument, LancenbError
 
 from ._base import CatalogBase
+from ._edges import check_count
 from ._entry import Entry
 from .artifact import Artifact, Artifacts
 from .where import columns_of, parse
@@ -95,8 +96,7 @@ class Finding(CatalogBase):
             InvalidFilter: the condition makes no sense; says where.
             ColumnNotFound: it names something the catalogue does not keep.
         """
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
-            raise InvalidArgument(f"limit={limit!r} is not a count")
+        limit = check_count("limit", limit)
         _check_kind(kind)
         words = (text or "").lower().split()
         test = parse(where) if where is not None else None

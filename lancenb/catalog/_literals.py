@@ -70,7 +70,10 @@ def literal(value: Any, kind: pa.DataType, column: str) -> str:
             return quote(value)
     elif pt.is_floating(kind):
         if isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool):
-            return float_literal(float(value), kind)
+            try:
+                return float_literal(float(value), kind)
+            except (OverflowError, ValueError):  # 10**400, a signalling NaN
+                raise misfit(value, kind, column) from None
     elif pt.is_decimal(kind):
         return _decimal(value, kind, column)
     elif _binary(kind):
@@ -119,7 +122,10 @@ def counted(value: Any, kind: pa.DataType, column: str) -> Fraction:
         if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
             raise misfit(value, kind, column)
         if isinstance(value, (Decimal, Fraction)):
-            return Fraction(value)
+            try:
+                return Fraction(value)
+            except (OverflowError, ValueError):  # an infinite Decimal, a NaN
+                raise misfit(value, kind, column) from None
         return Fraction(int(value) if isinstance(value, numbers.Integral) else float(value))
     if isinstance(value, str):
         value = _parse(value, kind, column)
@@ -180,7 +186,7 @@ def _decimal(value: Any, kind: pa.DataType, column: str) -> str:
         raise misfit(value, kind, column)
     try:
         exact = pa.scalar(Decimal(str(value))).cast(kind).as_py()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, ArithmeticError):
+    except (pa.ArrowInvalid, TypeError, ArithmeticError):  # TypeError: an infinite Decimal
         raise misfit(value, kind, column) from None
     return f"CAST('{exact}' AS DECIMAL({kind.precision},{kind.scale}))"
 

@@ -16,7 +16,14 @@ from lancenb.errors import (
     SourceNotFound,
 )
 
-from ._edges import check_labels, check_lineage, check_metadata, check_text, resolve_parents
+from ._edges import (
+    check_labels,
+    check_lineage,
+    check_metadata,
+    check_mode,
+    check_text,
+    resolve_parents,
+)
 from ._names import a_kind, check_name
 from ._slots import Slots, taken
 
@@ -88,21 +95,9 @@ class Making(Slots):
         from lancenb.convert import make_converter
         from lancenb.convert._fetch import fetched
 
-        check_name(name)
-        if mode not in ("create", "overwrite", "append"):
-            raise InvalidArgument(
-                f"mode={mode!r} is not one of create, overwrite, append",
-                hint="overwrite makes the next version, append adds rows to it",
-            )
-        edges = resolve_parents(self, parents)
-        labels, extra = check_labels(tags), check_metadata(metadata)
-        check_text(description, "description")
-        check_text(message, "message")
-        exists = name in {entry.name for entry in self._entries()}
-        if mode == "append" and not exists:
-            self._missing_for_append(name)
-        if mode == "create" and exists:
-            raise taken(name)
+        exists, edges, labels, extra = self._prepare(
+            name, mode, description, tags, metadata, parents, message
+        )
         source = fetched(source, progress, cancel)
         converter = make_converter(source, kind, **options)
         facts = {**check_lineage(lineage), **self._facts(name, edges)}
@@ -136,6 +131,30 @@ class Making(Slots):
                 )
         report.name = name
         return report
+
+    def _prepare(
+        self,
+        name: str,
+        mode: str,
+        description: str,
+        tags: Sequence[str],
+        metadata: Mapping[str, Any] | None,
+        parents: Sequence[Any],
+        message: str,
+    ) -> tuple[bool, Any, Any, Any]:
+        """Check all that can be known before the source is looked at; see :meth:`convert`."""
+        check_name(name)
+        check_mode(mode)
+        edges = resolve_parents(self, parents)
+        labels, extra = check_labels(tags), check_metadata(metadata)
+        check_text(description, "description")
+        check_text(message, "message")
+        exists = name in {entry.name for entry in self._entries()}
+        if mode == "append" and not exists:
+            self._missing_for_append(name)
+        if mode == "create" and exists:
+            raise taken(name)
+        return exists, edges, labels, extra
 
     def _missing_for_append(self, name: str) -> None:
         try:

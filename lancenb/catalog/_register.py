@@ -12,12 +12,17 @@ from lancenb.errors import AlreadyExists, InvalidArgument, NotFound
 from ._edges import check_labels, check_metadata, check_text, resolve_parents
 from ._entry import DELETING, READY, Entry, event
 from ._names import check_name, now, ulid
+from ._once import once_properties
 from ._owner import ALIVE, describe, state_of
 from ._slots import Slots
 from ._stats import content_hash, table_kind
 
 if TYPE_CHECKING:
     from .artifact import Artifact
+
+
+#: What a server keeps in the root besides the catalogue: no artefact, and never debris.
+KEPT_BY_SERVER = (".server", "audit.lance")
 
 
 class Registering(Slots):
@@ -127,7 +132,7 @@ class Registering(Slots):
             entries[new.id] = new
             return new
 
-        return self._artifact(self.registry.change(add, f"register {name}"))
+        return self._artifact(self.registry.change(add, f"register {name}", once_properties()))
 
     def _location(self, uri: Any) -> str:
         """Return a table's address as kept: relative below the root, absolute elsewhere."""
@@ -154,7 +159,12 @@ class Registering(Slots):
             _refuse_cached(full)
         if full.rstrip("/") == self.store.uri.rstrip("/") or full == self.registry.uri:
             raise InvalidArgument(f"{text!r} is the catalogue itself, not a table in it")
-        return full.removeprefix(root).rstrip("/") if full.startswith(root) else full.rstrip("/")
+        if not full.startswith(root):
+            return full.rstrip("/")
+        below = full.removeprefix(root).rstrip("/")
+        if below.partition("/")[0] in KEPT_BY_SERVER:
+            raise InvalidArgument(f"{text!r} belongs to the server of this catalogue")
+        return below
 
     def update(
         self,
@@ -201,7 +211,7 @@ class Registering(Slots):
             entries[old.id] = new
             return new
 
-        return self._artifact(self.registry.change(edit, f"update {entry.name}"))
+        return self._artifact(self.registry.change(edit, f"update {entry.name}", once_properties()))
 
     def rename(self, name: str | Artifact, new: str) -> Artifact:
         """Give an artefact another name; its table, versions, tags and lineage stay.
@@ -229,7 +239,8 @@ class Registering(Slots):
                     entries[other.id] = replace(other, parents=edges)
             return renamed
 
-        return self._artifact(self.registry.change(edit, f"rename {entry.name} to {new}"))
+        message = f"rename {entry.name} to {new}"
+        return self._artifact(self.registry.change(edit, message, once_properties()))
 
     def _still(self, entries: dict[str, Entry], entry: Entry) -> Entry:
         found = entries.get(entry.id)

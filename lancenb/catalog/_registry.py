@@ -12,7 +12,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,13 +108,19 @@ class Registry:
             return os.stat(self.uri).st_ino
         return None
 
-    def change(self, edit: Callable[[dict[str, Entry]], T], message: str) -> T:
+    def change(
+        self,
+        edit: Callable[[dict[str, Entry]], T],
+        message: str,
+        marks: Mapping[str, str] | None = None,
+    ) -> T:
         """Apply ``edit`` to the entries and commit the result; retried until nobody interferes.
 
         Args:
             edit: gets a copy of ``{id: entry}`` to change in place; may run several times; raising
                 aborts without a trace. Leaving everything as it was commits nothing.
             message: kept with the registry's version.
+            marks: further facts kept with it.
 
         Raises:
             Conflict: other writers kept winning for three minutes.
@@ -127,7 +133,7 @@ class Registry:
                 before = self.read()
                 entries = dict(before.entries)
                 result = edit(entries)
-                if entries == before.entries or self._commit(before, entries, message):
+                if entries == before.entries or self._commit(before, entries, message, marks):
                     return result
             attempt += 1
             if time.monotonic() > deadline:
@@ -151,7 +157,13 @@ class Registry:
                     self.store.probe()  # warns once when commits are not safe on this server
             self._ready = True
 
-    def _commit(self, before: Snapshot, entries: dict[str, Entry], message: str) -> bool:
+    def _commit(
+        self,
+        before: Snapshot,
+        entries: dict[str, Entry],
+        message: str,
+        marks: Mapping[str, str] | None,
+    ) -> bool:
         from lancenb.store import lance_errors, lance_module
 
         lance = lance_module()
@@ -173,6 +185,7 @@ class Registry:
                     transaction_properties={
                         "__lance_commit_message": message,
                         "lancenb.actor": self.actor,
+                        **(marks or {}),
                     },
                 )
                 dataset = lance.LanceDataset.commit(

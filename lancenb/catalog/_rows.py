@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lancenb.errors import ColumnNotFound, InvalidArgument, InvalidFilter
+from lancenb.errors import ColumnNotFound, InvalidArgument, InvalidFilter, LancenbError
 
 from ._base import CatalogBase
+from ._delete import delete_marked
+from ._edges import check_count
 from ._log import in_utc
+from ._once import once_properties
 from ._stats import plain_columns
 from .filters import check_sql, column, sql_error, to_sql
 from .results import RowChange
@@ -23,6 +27,15 @@ _ORDER = re.compile(
     r"(?P<name>.+?)(?:\s+(?P<way>asc|desc))?(?:\s+nulls\s+(?P<nulls>first|last))?\s*\Z",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+class Query(NamedTuple):
+    """A search that was checked: the table, the filter and the other options of Lance's scan."""
+
+    entry: Any
+    dataset: Any
+    sql: str | None
+    options: dict[str, Any]
 
 
 class Rows(CatalogBase):
@@ -57,6 +70,19 @@ class Rows(CatalogBase):
             InvalidFilter: the filter cannot be understood or a value does not fit its column.
             VersionNotFound: no such version.
         """
+        return self._scan(*self._query(name, where, columns, limit, offset, order_by, version))
+
+    def _query(
+        self,
+        name: str | Artifact,
+        where: Any,
+        columns: Sequence[str] | None,
+        limit: int | None,
+        offset: int | None,
+        order_by: str | Sequence[Any] | None,
+        version: int | str | None,
+    ) -> Query:
+        """Check a search and say what Lance has to scan."""
         entry = self._entry(name)
         dataset = self._open(entry, version)
         schema = dataset.schema
@@ -67,25 +93,30 @@ class Rows(CatalogBase):
         order = None if order_by is None else _ordering(schema, order_by)
         if limit == 0:
             order = None  # Lance aborts when it has to sort the first 0 rows
-        return self._scan(
-            entry, dataset, sql, columns=names, limit=_count("limit", limit),
-            offset=_count("offset", offset), order_by=order,
-        )  # fmt: skip
+        options = {"columns": names, "limit": _count("limit", limit)}
+        options |= {"offset": _count("offset", offset), "order_by": order}
+        return Query(entry, dataset, sql, options)
 
-    def _scan(self, entry: Any, dataset: Any, sql: str | None, **options: Any) -> pa.Table:
+    def _scan(self, entry: Any, dataset: Any, sql: str | None, options: dict[str, Any]) -> pa.Table:
+        with self._scan_errors(entry, dataset, sql):
+            return dataset.scanner(filter=sql, **options).to_table()
+        raise AssertionError("unreachable")
+
+    @contextlib.contextmanager
+    def _scan_errors(self, entry: Any, dataset: Any, sql: str | None) -> Iterator[None]:
+        """Tell what goes wrong in a scan as what the reader of rows can understand."""
         from lancenb.store import lance_errors
 
         try:
-            return dataset.scanner(filter=sql, **options).to_table()
+            yield
         except ValueError as error:
-            if sql is not None:
+            if sql is not None and not isinstance(error, LancenbError):
                 raise sql_error(error, sql, dataset.schema) from None
             with lance_errors(self._uri(entry), self.store):
                 raise
         except OSError:
             with lance_errors(self._uri(entry), self.store):
                 raise
-        raise AssertionError("unreachable")
 
     def _matching(self, entry: Any, dataset: Any, sql: str) -> int:
         from lancenb.store import lance_errors
@@ -113,7 +144,7 @@ class Rows(CatalogBase):
     def _one(self, entry: Any, dataset: Any, key: str, value: Any) -> dict[str, Any] | None:
         sql = to_sql([(key, "=", value)], dataset.schema)
         names = plain_columns(dataset.schema)
-        rows = self._scan(entry, dataset, sql, columns=names, limit=2).to_pylist()
+        rows = self._scan(entry, dataset, sql, {"columns": names, "limit": 2}).to_pylist()
         if len(rows) > 1:
             raise InvalidArgument(
                 f"several rows of {entry.name!r} have {key} = {value!r}",
@@ -181,12 +212,14 @@ class Rows(CatalogBase):
             with lance_errors(self._uri(entry), self.store):
                 if dry_run or count == 0:
                     return count
-                before = int(dataset.version)
+                marks = once_properties()
+                if marks:
+                    return delete_marked(self, entry, sql, marks)
                 result = dataset.delete(sql)
-            return _deleted(result, dataset, before, count)
+            return _deleted(result, count)
 
 
-def _deleted(result: Any, dataset: Any, before: int, counted: int) -> int:
+def _deleted(result: Any, counted: int) -> int:
     exact = getattr(result, "num_deleted_rows", None)
     if exact is None and isinstance(result, dict):
         exact = result.get("num_deleted_rows")
@@ -194,15 +227,27 @@ def _deleted(result: Any, dataset: Any, before: int, counted: int) -> int:
 
 
 def _count(name: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidArgument(f"{name}={value!r} is not a count")
-    return value
+    return None if value is None else check_count(name, value)
+
+
+def check_names(columns: Any) -> list[str]:
+    """Return names of columns as a list.
+
+    Raises:
+        InvalidArgument: there is nothing to list.
+        InvalidFilter: one is no text.
+    """
+    if not isinstance(columns, Iterable):
+        raise InvalidArgument(f"columns={columns!r} is no list of columns")
+    names = [columns] if isinstance(columns, str) else list(columns)
+    for name in names:
+        if not isinstance(name, str):
+            raise InvalidFilter(f"a column is named by text, not {type(name).__name__}")
+    return names
 
 
 def _columns(schema: pa.Schema, columns: Sequence[str]) -> list[str]:
-    names = [columns] if isinstance(columns, str) else list(columns)
+    names = check_names(columns)
     for name in names:
         column(schema, name)
         if names.count(name) > 1:
@@ -217,6 +262,10 @@ def _ordering(schema: pa.Schema, order_by: str | Sequence[Any]) -> list[Any]:
     lance_module()
     from lance.dataset import ColumnOrdering
 
+    if not isinstance(order_by, Iterable):
+        raise InvalidArgument(
+            f"order_by={order_by!r} is no list of columns", hint="for instance 'width desc'"
+        )
     items = [order_by] if isinstance(order_by, str) else list(order_by)
     if len(items) == 2 and isinstance(order_by, tuple) and str(items[1]).lower() in ("asc", "desc"):
         items = [tuple(items)]

@@ -17,9 +17,11 @@ from lancenb.errors import (
 )
 
 from ._check import check
+from ._edges import check_age, check_count
 from ._entry import DELETING, READY, Entry
 from ._leases import leases, remove
 from ._log import in_utc, tags_of
+from ._once import ONCE, UNDONE, once_properties
 from ._owner import ALIVE, active, describe, this_owner
 from ._slots import Slots
 from ._stats import file_sizes
@@ -70,7 +72,7 @@ class Upkeep(Slots):
                 "dry_run=True tells more",
             )
         _check_unprotected(plan, force)
-        owner = this_owner(self.actor, entry.id)
+        owner, marks = this_owner(self.actor, entry.id), once_properties()
 
         def mark(entries: dict[str, Entry]) -> None:
             mine = entries.get(entry.id)
@@ -84,7 +86,7 @@ class Upkeep(Slots):
                 entries[entry.id] = replace(mine, state=READY, owner={})
 
         with active(entry.id):
-            self.registry.change(mark, f"deleting {entry.name}")
+            self.registry.change(mark, f"deleting {entry.name}", marks)
             try:
                 held = leases(self.store, entry.id)
                 writers = [lease for lease in held if lease.state == ALIVE]
@@ -97,7 +99,8 @@ class Upkeep(Slots):
                 plan = self._deletion(entry)
                 _check_unprotected(plan, force)
             except BaseException:
-                self.registry.change(unmark, f"not deleting {entry.name}")
+                undone = {UNDONE: marks[ONCE]} if marks else {}
+                self.registry.change(unmark, f"not deleting {entry.name}", undone)
                 raise
             self._erase(entry)
         for lease in held:
@@ -155,14 +158,9 @@ class Upkeep(Slots):
 
         if keep is None and older_than is None:
             keep = 10
-        if keep is not None and (isinstance(keep, bool) or not isinstance(keep, int) or keep < 1):
-            raise InvalidArgument(f"keep={keep!r} is not a count of 1 or more")
-        if older_than is not None and not isinstance(older_than, timedelta):
-            raise InvalidArgument(
-                f"older_than={older_than!r} is not a timedelta", hint="timedelta(days=30)"
-            )
-        if older_than is not None and older_than < timedelta(0):
-            raise InvalidArgument("older_than is negative")
+        if keep is not None:
+            keep = check_count("keep", keep, least=1)
+        check_age(older_than)
         with self._writing(name, dry_run=dry_run) as entry:
             head = self._open(entry)
             uri = self._uri(entry)

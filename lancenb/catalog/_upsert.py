@@ -29,6 +29,7 @@ from ._debris import remove_data_files, remove_deletion_files
 from ._edges import check_text
 from ._entry import Entry
 from ._names import a_kind, check_name, did_you_mean
+from ._once import once_properties
 from ._stats import blob_columns
 from .filters import column, to_sql
 from .results import Upsert
@@ -101,6 +102,7 @@ class Upserting(CatalogBase):
             or f"upsert of {count(table.num_rows, 'row')} by {', '.join(keys)}",
             "lancenb.action": "upsert",
             "lancenb.actor": self.actor,
+            **once_properties(),
         }
         for attempt in range(_TRIES):
             head = self._open(entry)

@@ -1,4 +1,4 @@
-"""Versions, tags, rollback and forward."""
+"""Versions and tags."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lancenb.errors import AlreadyExists, InvalidArgument, TagNotFound, VersionNotFound
+from lancenb.errors import AlreadyExists, TagNotFound, VersionNotFound
 
-from ._base import MESSAGE_KEY, CatalogBase
 from ._deltas import delta
-from ._edges import check_text
 from ._entry import Entry, event
-from ._log import ACTION, FROM, Note, in_utc, note_of, redo_target, tags_of
+from ._log import Note, in_utc, note_of, tags_of
 from ._names import check_tag, did_you_mean, now
-from ._stats import blob_columns, table_kind, version_bytes
-from .results import Rollback, Version, Versions
+from ._once import once_properties
+from ._restore import Restoring
+from ._stats import blob_columns, version_bytes
+from .results import Version, Versions
 
 if TYPE_CHECKING:
     from .artifact import Artifact
 
 
-class Versioning(CatalogBase):
+class Versioning(Restoring):
     """The past of an artefact."""
 
     def dataset(self, name: str | Artifact, version: int | str | None = None) -> Any:
@@ -140,6 +140,8 @@ class Versioning(CatalogBase):
             except VersionNotFound:  # cleaned up between our look and our tag
                 dataset.tags.delete(tag)
                 raise
+            if old == number and once_properties():  # done again: the note may be missing
+                old = entry.aliases.get(tag)
             self._note_tags(entry, {"what": "tag", "tag": tag, "old": old, "new": number})
         return number
 
@@ -155,12 +157,16 @@ class Versioning(CatalogBase):
             dataset = self._open(entry)
             with lance_errors(self._uri(entry), self.store):
                 tags = tags_of(dataset)
-                if tag not in tags:
+                if tag in tags:
+                    old = tags[tag]
+                    dataset.tags.delete(tag)
+                elif once_properties() and tag in entry.aliases:
+                    old = entry.aliases[tag]  # done before; the note is missing
+                else:
                     raise TagNotFound(
                         f"{entry.name!r} has no tag {tag!r}", hint=did_you_mean(tag, tags)
                     )
-                dataset.tags.delete(tag)
-            self._note_tags(entry, {"what": "untag", "tag": tag, "old": tags[tag], "new": None})
+            self._note_tags(entry, {"what": "untag", "tag": tag, "old": old, "new": None})
 
     def tags(self, name: str | Artifact) -> dict[str, int]:
         """Return tags and the versions they point at, as the table itself has them."""
@@ -196,99 +202,7 @@ class Versioning(CatalogBase):
                 new = replace(mine, aliases=aliases, history=history, updated=now())
                 entries[mine.id] = new
 
-        self.registry.change(note, f"tags of {entry.name}")
-
-    def rollback(self, name: str | Artifact, version: int | str, *, message: str = "") -> Rollback:
-        """Make an older version the head again, as a new version; nothing is lost or copied.
-
-        It can be undone (:meth:`forward`, or a rollback to ``old_head``) and works while others
-        append: their rows come before or after it, whole.
-
-        Args:
-            name: the artefact.
-            version: a number or a tag.
-            message: why; kept with the new version.
-
-        Returns:
-            ``Rollback(restored_from, old_head, new_head)``.
-
-        Raises:
-            VersionNotFound: there is no such version, or it was cleaned up.
-            TagNotFound: there is no such tag.
-            InvalidArgument: that version is the head already.
-        """
-        check_text(message, "message")
-        with self._writing(name) as entry:
-            target = int(self._open(entry, version).version)
-            if target == self._open(entry).version:
-                raise InvalidArgument(
-                    f"version {target} is the head of {entry.name!r} already",
-                    hint="dm.versions(name) lists the others",
-                )
-            return self._restore(entry, target, "rollback", message)
-
-    def forward(
-        self, name: str | Artifact, version: int | str | None = None, *, message: str = ""
-    ) -> Rollback:
-        """Undo the last rollback, or go forward to a later version.
-
-        Args:
-            name: the artefact.
-            version: where to go; ``None`` is the head before the last rollback that was not
-                undone yet.
-            message: why.
-
-        Raises:
-            InvalidArgument: there is no rollback to undo.
-            VersionNotFound: that version was cleaned up.
-        """
-        check_text(message, "message")
-        with self._writing(name) as entry:
-            if version is None:
-                target = redo_target(self._open(entry))
-                if target is None:
-                    raise InvalidArgument(
-                        f"there is no rollback of {entry.name!r} to undo",
-                        hint="give the version to go to; dm.versions(name) lists them",
-                    )
-            else:
-                target = int(self._open(entry, version).version)
-            self._open(entry, target)
-            return self._restore(entry, target, "forward", message)
-
-    def _restore(self, entry: Entry, target: int, action: str, message: str) -> Rollback:
-        from lancenb.store import lance_errors, lance_module
-
-        lance = lance_module()
-        uri = self._uri(entry)
-        with lance_errors(uri, self.store):
-            transaction = lance.Transaction(
-                self._open(entry).version,
-                lance.LanceOperation.Restore(target),
-                transaction_properties={
-                    MESSAGE_KEY: message or f"{action} to version {target}",
-                    ACTION: action,
-                    FROM: str(target),
-                    "lancenb.actor": self.actor,
-                },
-            )
-            done = lance.LanceDataset.commit(
-                uri, transaction, storage_options=self.store.storage_options
-            )
-        new = int(done.version)
-        seen = {"columns": tuple(done.schema.names), "kind": table_kind(done, entry.kind)}
-        result = Rollback(entry.name, restored_from=target, old_head=new - 1, new_head=new)
-
-        def note(entries: dict[str, Entry]) -> None:
-            mine = entries.get(entry.id)
-            if mine is not None:
-                facts = {"restored_from": target, "old_head": new - 1, "new_head": new}
-                history = event(mine, self.actor, action, **facts)
-                mine = replace(mine, **seen, history=history, updated=now())
-                entries[mine.id] = mine
-
-        self.registry.change(note, f"{action} {entry.name} to version {target}")
-        return result
+        self.registry.change(note, f"tags of {entry.name}", once_properties() if facts else None)
 
 
 def _notes_of(dataset: Any, numbers: list[int]) -> dict[int, Note]:

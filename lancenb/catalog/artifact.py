@@ -148,6 +148,10 @@ class Artifact:
         """Find rows; see :meth:`DataManager.search_rows`."""
         return self._manager.search_rows(self.name, where, **options)
 
+    def read(self, where: Any = None, **options: Any) -> pa.RecordBatchReader:
+        """Read rows as a stream; see :meth:`DataManager.read`."""
+        return self._manager.read(self.name, where, **options)
+
     def load_weights(self, into: Any = None, **options: Any) -> Any:
         """Load stored weights; see :meth:`DataManager.load_weights`."""
         return self._manager.load_weights(self.name, into, **options)

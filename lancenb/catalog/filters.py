@@ -35,6 +35,7 @@ from ._literals import (
     text_type,
 )
 from ._names import did_you_mean
+from ._sqldepth import check_depth
 from ._sqltext import balanced, shortened
 
 Where = Any
@@ -43,6 +44,7 @@ OPERATORS = (
     *("like", "ilike", "contains", "is", "is not"),
 )
 _SAME = {"==": "=", "<>": "!="}
+_PARTS = 2000  # Lance runs out of stack, and takes the process with it, at some 20,000
 
 
 def to_sql(where: Where, schema: pa.Schema) -> str | None:
@@ -72,7 +74,7 @@ def to_sql(where: Where, schema: pa.Schema) -> str | None:
                 hint="every '(' outside quotes needs its ')'",
             )
         # In parentheses a second statement, LIMIT or ORDER BY is an error; Lance would drop it.
-        return f"({where}\n)"
+        return f"({check_depth(where)}\n)"
     if _is_triple(where):
         where = [where]
     if not isinstance(where, Iterable) or isinstance(where, (bytes, dict)):
@@ -80,7 +82,11 @@ def to_sql(where: Where, schema: pa.Schema) -> str | None:
     parts = list(where)
     if not parts:
         return None
+    if len(parts) > _PARTS:
+        raise InvalidFilter(f"the filter has over {_PARTS:,} parts", hint="use 'in' and a list")
     if all(isinstance(part, list) and not _is_triple(part) for part in parts):
+        if any(isinstance(item, list) and not _is_triple(item) for part in parts for item in part):
+            raise _shape(where)
         return " OR ".join(f"({to_sql(part, schema) or 'true'})" for part in parts)
     if not all(_is_triple(part) for part in parts):
         raise _shape(where)
@@ -219,7 +225,7 @@ def _in(quoted: str, kind: pa.DataType, name: str, op: str, value: Any) -> str:
     plain = [test.removeprefix(f"{quoted} = ") for test in tests if test.startswith(f"{quoted} = ")]
     rest = [test for test in tests if not test.startswith(f"{quoted} = ") and test != "false"]
     hits = [f"{quoted} IN ({', '.join(plain)})"] if plain else []
-    hits += rest
+    hits += dict.fromkeys(rest)  # each NaN gives the same test
     if op == "in":
         if len(exact) < len(values):
             hits.append(f"{quoted} IS NULL")

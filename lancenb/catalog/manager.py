@@ -11,9 +11,10 @@ from lancenb.errors import InvalidArgument, LancenbError
 
 from .. import _html
 from ._base import CatalogBase
+from ._edges import check_count
 from ._find import Finding
 from ._make import Making
-from ._rows import Rows
+from ._read import Reading
 from ._upkeep import Upkeep
 from ._upsert import Upserting
 from ._verify import Verifying
@@ -28,7 +29,7 @@ _HINT = "dm.convert(source, name) adds weights, images, text or a table"
 _EMPTY = f"0 artefacts; {_HINT}"
 
 
-class DataManager(Making, Verifying, Finding, Rows, Upserting, Versioning, Upkeep):
+class DataManager(Making, Verifying, Finding, Reading, Upserting, Versioning, Upkeep):
     """Weights and datasets under one root, by name, with versions, tags and lineage.
 
     Every artefact is one Lance table; its versions, tags and rollbacks are Lance's own. The names
@@ -86,8 +87,7 @@ class DataManager(Making, Verifying, Finding, Rows, Upserting, Versioning, Upkee
         from .diff import diff_tables
 
         entry = self._entry(name)
-        if isinstance(samples, bool) or not isinstance(samples, int) or samples < 0:
-            raise InvalidArgument(f"samples={samples!r} is not a count")
+        samples = check_count("samples", samples)
         before, after = self._open(entry, v1), self._open(entry, v2)
         if entry.kind == "weights":
             if key is not None:

@@ -231,9 +231,16 @@ class _Parser:
 
 def like(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     """Return the regular expression for an SQL LIKE pattern."""
-    pieces = re.findall(r"\\.|.|\\", pattern, flags=re.DOTALL)
-    words = {"%": ".*", "_": "."}
-    regex = "".join(words.get(p) or re.escape(p[1:] if len(p) > 1 else p) for p in pieces)
+    runs = [""]
+    for piece in re.findall(r"\\.|.|\\", pattern, flags=re.DOTALL):
+        if piece == "%":
+            runs.append("")
+        else:
+            runs[-1] += "." if piece == "_" else re.escape(piece[1:] if len(piece) > 1 else piece)
+    first, *middle = runs
+    # Each run is taken where it comes first, for good: no pattern makes this try again and again.
+    regex = first + "".join(f"(?>.*?{run})" for run in middle[:-1] if run)
+    regex += f".*{middle[-1]}" if middle else ""
     return re.compile(regex, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 

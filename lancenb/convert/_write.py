@@ -20,7 +20,9 @@ from lancenb.progress import CancelToken, ProgressCallback, Tracker
 from ._base import ConvertReport, Existing, Plan, StaleLabels, resolve_uri, storage_options
 from ._cleanup import remove_uncommitted
 from ._extend import check_same_fields, extend
+from ._once import once_properties
 from ._schema import check_append
+from ._shown import shown
 from ._words import default_message, form_of
 
 if TYPE_CHECKING:
@@ -54,13 +56,14 @@ def write_plan(
     if store is not None:
         store.require_writable()
     tracker = Tracker(progress, cancel, total_rows=plan.total_rows, total_bytes=plan.total_bytes)
+    marks = once_properties()  # now, in the caller's thread; Lance has threads of its own
 
     def facts() -> dict[str, Any]:
         # Hashes of the files are known only after they were streamed, so this is asked late.
-        return storable({**plan.properties, **dict(lineage or {})})
+        return shown(storable({**plan.properties, **dict(lineage or {})}))
 
     def properties() -> dict[str, str]:
-        return _properties(plan, mode, converter, facts(), message)
+        return {**_properties(plan, mode, converter, facts(), message), **marks}
 
     try:
         plan.schema = _stamp(plan)
@@ -85,7 +88,7 @@ def write_plan(
         rows=rows,
         bytes=nbytes,
         seconds=time.monotonic() - start,
-        skipped=plan.skipped,
+        skipped=shown(plan.skipped),
         schema=plan.schema,
         kind=plan.kind,
         converter=converter,
@@ -184,14 +187,11 @@ def commit(
     from lancenb.store._lance import lance_module
 
     operation = lance_module().LanceOperation
+    whole = operation.Overwrite(plan.schema, fragments)
     if existing is None:
-        return _commit_create(
-            plan, uri, store, operation.Overwrite(plan.schema, fragments), properties
-        )
+        return _commit_create(plan, uri, store, whole, properties)
     if mode == "overwrite":
-        return commit_retrying(
-            uri, store, lambda _head: operation.Overwrite(plan.schema, fragments), properties
-        )
+        return commit_retrying(uri, store, lambda _head: whole, properties)
     if plan.schema_metadata_updates:
         return commit_retrying(
             uri, store, lambda head: extend(head, existing, plan, fragments, operation), properties

@@ -101,6 +101,26 @@ def as_tensor(payload: torch.Tensor, dtype: str, shape: tuple[int, ...]) -> torc
     return payload.view(kind).reshape(shape)
 
 
+def on_device(state: dict[str, torch.Tensor], device: Any) -> dict[str, torch.Tensor]:
+    """Move tensors to a device; those that share their memory share it there, too."""
+    import torch
+
+    if str(device) == "cpu":
+        return state
+    moved: dict[tuple[int, int], torch.Tensor] = {}
+    out = {}
+    for name, tensor in state.items():
+        if tensor.numel() == 0 or not tensor.is_contiguous():
+            out[name] = tensor.to(device)
+            continue
+        flat = tensor.detach().reshape(-1).view(torch.uint8)
+        place = flat.data_ptr(), flat.numel()
+        if place not in moved:
+            moved[place] = flat.to(device)
+        out[name] = as_tensor(moved[place], dtype_name(tensor.dtype), tuple(tensor.shape))
+    return out
+
+
 def raw_bytes(tensor: torch.Tensor) -> np.ndarray:
     """Return the elements of a strided tensor as ``uint8[nbytes]``; copies only when it must.
 

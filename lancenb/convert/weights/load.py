@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lancenb.convert._report import shown_size
 from lancenb.errors import InvalidArgument, WeightsMismatch
 
+from ._items import on_device
+from ._modules import fill, own_tensors
 from ._plan import EXTRAS_KEY, FORM_KEY
 from .table import load_tensors, open_weights
 
@@ -119,32 +121,88 @@ def load_weights(
     >>> load_weights(uri, torch.nn.Linear(3, 2)).loaded
     ['weight', 'bias']
     """
-    if strict not in STRICT:
-        raise InvalidArgument(f"strict={strict!r} is not one of {', '.join(STRICT)}")
+    _check_strict(strict)
     dataset = open_weights(dataset)
     metadata = dataset.schema.metadata or {}
-    form = json.loads(metadata.get(FORM_KEY.encode(), b"{}"))
+    stored = load_tensors(dataset, only=stored_only(metadata, only, strip), device=device)
+    facts: dict[str, Any] = {"uri": str(dataset.uri), "version": int(dataset.version)}
+    return fit_weights(stored, metadata, into, strict=strict, strip=strip, **facts)
+
+
+def stored_only(
+    metadata: Mapping[bytes, bytes], only: Sequence[str] | str | None, strip: Sequence[str] | str
+) -> Sequence[str] | str | None:
+    """Return which tensors :func:`load_weights` reads: ``only``, or what ``strip="auto"`` means.
+
+    Args:
+        metadata: metadata of the schema of the weights table.
+        only: as for :func:`load_weights`.
+        strip: as for :func:`load_weights`.
+    """
+    wrapper = _form(metadata).get("wrapper")
+    return f"{_literal(wrapper + '.')}*" if strip == "auto" and only is None and wrapper else only
+
+
+def fit_weights(
+    state: dict[str, torch.Tensor],
+    metadata: Mapping[bytes, bytes],
+    into: torch.nn.Module | None = None,
+    *,
+    uri: str = "",
+    version: int = 0,
+    strict: str = "exact",
+    strip: Sequence[str] | str = (),
+    device: Any = "cpu",
+) -> WeightsLoad:
+    """Do with tensors that were read elsewhere what :func:`load_weights` does with a table.
+
+    Args:
+        state: the tensors that :func:`stored_only` names, under their stored names.
+        metadata: metadata of the schema of the weights table.
+        into: as for :func:`load_weights`.
+        uri: the table, for messages.
+        version: its version.
+        strict: as for :func:`load_weights`.
+        strip: as for :func:`load_weights`.
+        device: where the tensors go.
+
+    Raises:
+        WeightsMismatch: names or shapes do not fit.
+
+    >>> import torch
+    >>> fit_weights({"m.weight": torch.ones(1, 1)}, {}, strip="m.").loaded
+    ['weight']
+    """
+    _check_strict(strict)
+    form = _form(metadata)
     prefixes = [strip] if isinstance(strip, str) else list(strip)
     if strip == "auto":
         wrapper = f"{form['wrapper']}." if form.get("wrapper") else ""
         prefixes = [wrapper, *(p for p in (form.get("prefix"),) if p in ("module.", "_orig_mod."))]
-        only = f"{_literal(wrapper)}*" if only is None and wrapper else only
-    stored = load_tensors(dataset, only=only, device=device)
     result = WeightsLoad(
-        state_dict=_strip(stored, [p for p in prefixes if p]),
+        state_dict=_strip(on_device(state, device), [p for p in prefixes if p]),
         loaded=[],
         extras=json.loads(metadata.get(EXTRAS_KEY.encode(), b"{}")),
-        uri=str(dataset.uri),
-        version=int(dataset.version),
+        uri=uri,
+        version=version,
     )
     if into is None:
         result.loaded = list(result.state_dict)
         return result
     _fit(result, into)
     _judge(result, into, strict, form)
-    _fill(result, into)
+    fill(into, {name: result.state_dict[name] for name in result.loaded})
     result.module = type(into).__name__
     return result
+
+
+def _check_strict(strict: str) -> None:
+    if strict not in STRICT:
+        raise InvalidArgument(f"strict={strict!r} is not one of {', '.join(STRICT)}")
+
+
+def _form(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
+    return json.loads(metadata.get(FORM_KEY.encode(), b"{}"))
 
 
 def _literal(text: str) -> str:
@@ -168,7 +226,7 @@ def _strip(state: dict[str, Any], prefixes: list[str]) -> dict[str, Any]:
 
 
 def _fit(result: WeightsLoad, module: torch.nn.Module) -> None:
-    own = _own_tensors(module)
+    own = own_tensors(module)
     for name, target in own.items():
         found = result.state_dict.get(name)
         if found is None:
@@ -183,18 +241,12 @@ def _fit(result: WeightsLoad, module: torch.nn.Module) -> None:
     result.unexpected = [name for name in result.state_dict if name not in own]
 
 
-def _own_tensors(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    import torch
-
-    return {n: t for n, t in module.state_dict().items() if isinstance(t, torch.Tensor)}
-
-
 def _judge(result: WeightsLoad, module: torch.nn.Module, strict: str, form: dict[str, Any]) -> None:
     if strict == "loose" and (result.loaded or not result.state_dict):
         return
     odd = [*result.missing, *result.unexpected, *(name for name, _, _ in result.mismatched)]
     if strict == "backbone" and result.loaded:
-        heads = [_owner(list(names)[-1]) for names in (_own_tensors(module), result.state_dict)]
+        heads = [_owner(list(names)[-1]) for names in (own_tensors(module), result.state_dict)]
         odd = [n for n in odd if not any(_owner(n) == h or n.startswith(f"{h}.") for h in heads)]
     if not odd:
         return
@@ -231,27 +283,3 @@ def _advice(result: WeightsLoad, strict: str, form: dict[str, Any]) -> str:
 def _some(names: list[str]) -> str:
     more = f" ... ({len(names) - 6} more)" if len(names) > 6 else ""
     return ", ".join(names[:6]) + more
-
-
-def _fill(result: WeightsLoad, module: torch.nn.Module) -> None:
-    chosen = {name: result.state_dict[name] for name in result.loaded}
-    meta = any(t.is_meta for t in _own_tensors(module).values())
-    if not meta:
-        module.load_state_dict(chosen, strict=False)
-        return
-    # Parameters without memory take over the loaded tensors; shared ones stay shared.
-    shared: dict[int, list[tuple[Any, str]]] = {}
-    for owner in module.modules():
-        for key, parameter in owner._parameters.items():
-            if parameter is not None:
-                shared.setdefault(id(parameter), []).append((owner, key))
-    module.load_state_dict(chosen, strict=False, assign=True)
-    for places in shared.values():
-        first = next((o._parameters[k] for o, k in places if not _is_meta(o, k)), None)
-        for owner, key in places:
-            owner._parameters[key] = first if first is not None else owner._parameters[key]
-
-
-def _is_meta(owner: Any, key: str) -> bool:
-    parameter = owner._parameters[key]
-    return parameter is None or parameter.is_meta

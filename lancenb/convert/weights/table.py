@@ -103,18 +103,28 @@ def load_tensors(
     dataset = open_weights(dataset)
     rows = stored_rows(dataset)
     wanted = select(rows, only, str(dataset.uri))
-    needed = {rows[n].alias_of or n for n in wanted}
-    missing = [n for n in needed if n not in rows]
-    if missing:
-        raise CorruptInput(
-            f"{dataset.uri}: the tensor {missing[0]!r} that others repeat is gone",
-            hint="rows were deleted by hand; roll back to an earlier version",
-        )
+    needed = sources_of(rows, wanted, str(dataset.uri))
     found = payloads(dataset, [rows[n] for n in needed], mmap)
     return _assemble(rows, wanted, found, device)
 
 
 read = load_tensors
+
+
+def sources_of(rows: dict[str, Stored], wanted: list[str], where: str) -> set[str]:
+    """Return the names of the tensors whose payloads the wanted ones have.
+
+    Raises:
+        CorruptInput: such a tensor is not there.
+    """
+    needed = {rows[n].alias_of or n for n in wanted}
+    missing = [n for n in needed if n not in rows]
+    if missing:
+        raise CorruptInput(
+            f"{where}: the tensor {missing[0]!r} that others repeat is gone",
+            hint="rows were deleted by hand; roll back to an earlier version",
+        )
+    return needed
 
 
 def _assemble(
