@@ -1,0 +1,1 @@
+"""Generated code for ``lancenb.proto``; see ``lancenb.remote._grpc_make``."""

@@ -1,0 +1,473 @@
+"""``WsTransport`` against a real server: many calls, big streams, broken connections."""
+
+from __future__ import annotations
+
+import gc
+import http.server
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lancenb.errors import (
+    ArtifactNotFound,
+    MissingDependency,
+    RequestTooLarge,
+    ServerError,
+    ServerUnreachable,
+    TimedOut,
+    Unauthorized,
+)
+from lancenb.remote._door import Door
+from lancenb.remote._limits import Limits
+from lancenb.remote._ops import OPS
+from lancenb.remote._tokens import Tokens
+from lancenb.remote._transport import Reach
+from lancenb.remote._ws import UPLOAD_WINDOW, WINDOW
+from lancenb.remote._ws_client import WsTransport
+
+from .ws_parts import PIECE, apart, ask, proxy, served, transport, until
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def server():
+    with served() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def carrier(server):
+    with transport(server.url) as made:
+        yield made
+
+
+def test_a_call_and_its_answer(carrier):
+    answer = ask(carrier, "about", {"x": [1, None]}, idempotency_key="k", if_match='"e"')
+    assert answer.value == {
+        "args": {"x": [1, None]}, "token": None, "key": "k", "engine": "ws",
+    }  # fmt: skip
+    assert answer.etag == '"e"'
+    assert answer.body is None
+
+
+def test_errors_are_rebuilt(carrier):
+    with pytest.raises(ArtifactNotFound) as caught:
+        ask(carrier, "get", {"name": "no"})
+    assert caught.value.message == "there is no 'no'"
+    assert (caught.value.hint, caught.value.details) == ("look", {"a": 1})
+    with pytest.raises(ServerError):
+        ask(carrier, "job", {})
+
+
+def test_many_threads_share_one_connection():
+    with served() as server, proxy(server.port) as line, transport(line.url) as carrier:
+
+        def work(number):
+            for turn in range(20):
+                assert ask(carrier, "about", {"n": [number, turn]}).value["args"] == {
+                    "n": [number, turn]
+                }
+                if turn % 10 == 0:
+                    body = ask(carrier, "read", {"limit": 1}).body
+                    assert sum(len(piece) for piece in body) == MIB
+                    sent = ask(carrier, "write", {}, body=iter([PIECE, b"x"])).value
+                    assert sent == {"size": MIB + 1}
+            return number
+
+        with ThreadPoolExecutor(32) as pool:
+            assert list(pool.map(work, range(32))) == list(range(32))
+        assert line.connections == 1
+
+
+def test_the_same_request_id_twice_at_once(server, carrier):
+    with ThreadPoolExecutor(8) as pool:
+        calls = [
+            pool.submit(carrier.call, OPS["about"], {"n": n}, request_id="same") for n in range(40)
+        ]
+        assert [call.result().value["args"]["n"] for call in calls] == list(range(40))
+
+
+def test_what_is_streamed_is_what_was_sent(carrier):
+    answer = ask(carrier, "read", {"limit": 3})
+    assert answer.value == {"head": 1}
+    assert answer.body is not None
+    assert b"".join(answer.body) == PIECE * 3
+    assert list(answer.body) == []
+
+
+def test_an_error_in_the_middle_of_a_stream(carrier):
+    answer = ask(carrier, "read", {"limit": 5, "offset": 2})
+    got = []
+    with pytest.raises(ArtifactNotFound, match="gone in the middle"):
+        got.extend(map(len, answer.body))
+    assert sum(got) == 2 * MIB
+
+
+def test_a_slow_reader_stops_only_its_own_stream():
+    with served() as server, transport(server.url) as carrier:
+        slow = ask(carrier, "read", {"limit": 200})
+        assert slow.body is not None
+        next(slow.body)
+        assert until(lambda: server.desk.produced >= WINDOW // MIB)
+        for _ in range(20):
+            assert ask(carrier, "about").value
+        stuck = server.desk.produced
+        assert stuck <= WINDOW // MIB + 4
+        # Other streams of the same connection pass it.
+        fast = sum(len(piece) for piece in ask(carrier, "read", {"limit": 50}).body)
+        assert fast == 50 * MIB
+        assert server.desk.produced - 50 <= stuck + 1
+        assert sum(len(piece) for piece in slow.body) > 198 * MIB
+
+
+def test_a_slow_server_stops_the_upload_only():
+    with served() as server, transport(server.url) as carrier:
+        server.desk.slow.clear()
+        made = []
+
+        def body():
+            for _ in range(60):
+                made.append(1)
+                yield PIECE
+
+        with ThreadPoolExecutor(1) as pool:
+            sent = pool.submit(ask, carrier, "write", {}, body=body())
+            assert until(lambda: server.desk.taken)
+            assert sum(len(p) for p in ask(carrier, "read", {"limit": 10}).body) == 10 * MIB
+            assert len(made) <= 2 * UPLOAD_WINDOW // MIB + 3
+            server.desk.slow.set()
+            assert sent.result(30).value == {"size": 60 * MIB}
+
+
+def rss(pid):
+    return psutil.Process(pid).memory_info().rss
+
+
+def test_memory_stays_flat_while_much_goes_both_ways():
+    with apart() as (process, url), transport(url) as carrier:
+        pids = (process.pid, os.getpid())
+
+        def down(limit=200):
+            most, got = 0, 0
+            for piece in ask(carrier, "read", {"limit": limit}).body:
+                got += len(piece)
+                most = max(most, got % (16 * MIB) == 0 and rss(process.pid))
+            return got
+
+        def up(limit=200):
+            return ask(carrier, "write", {}, body=iter([PIECE] * limit)).value["size"]
+
+        assert (down(8), up(8)) == (8 * MIB, 8 * MIB)
+        before, most, over = [rss(pid) for pid in pids], [0, 0], threading.Event()
+
+        def watch():
+            while not over.wait(0.02):
+                for index, pid in enumerate(pids):
+                    most[index] = max(most[index], rss(pid))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        with ThreadPoolExecutor(2) as pool:
+            jobs = [pool.submit(down), pool.submit(up)]
+            assert [job.result() for job in jobs] == [200 * MIB, 200 * MIB]
+        over.set()
+        watcher.join()
+        assert most[0] - before[0] < 64 * MIB
+        assert most[1] - before[1] < 64 * MIB
+
+
+# --- ends in the middle
+
+
+@pytest.mark.parametrize("how", ["close", "drop", "before"])
+def test_a_reader_that_has_enough_ends_the_work(how):
+    with served() as server, transport(server.url) as carrier:
+        answer = ask(carrier, "read", {"limit": 10_000})
+        if how != "before":
+            assert answer.body is not None
+            next(answer.body)
+        if how == "close":
+            answer.close()
+        else:
+            del answer
+            gc.collect()
+        assert server.desk.closed.wait(10)
+        assert server.desk.produced < 100
+        assert ask(carrier, "about").value
+
+
+def test_a_follower_that_has_enough_ends_the_work():
+    with served() as server, transport(server.url) as carrier:
+        answer = ask(carrier, "watch")
+        assert next(iter(answer.body))["event"] == "ready"
+        answer.close()
+        assert server.desk.closed.wait(2)
+
+
+def test_an_upload_whose_source_fails_commits_nothing():
+    with served() as server, transport(server.url) as carrier:
+
+        def body():
+            yield PIECE
+            raise ZeroDivisionError("the source broke")
+
+        with pytest.raises(ZeroDivisionError):
+            ask(carrier, "write", {}, body=body())
+        assert server.desk.closed.wait(10)
+        assert getattr(server.desk.broken, "code", "") == "cancelled"
+        assert server.desk.committed == 0
+        assert ask(carrier, "write", {}, body=iter([b"abc"])).value == {"size": 3}
+
+
+@pytest.mark.parametrize("op", ["upsert", "upload"])
+def test_an_upload_ends_when_the_server_answers_before(carrier, op):
+    made = []
+
+    def body():
+        for _ in range(1000):
+            made.append(1)
+            yield PIECE
+
+    if op == "upload":
+        assert ask(carrier, op, {}, body=body()).value == {"known": True}
+    else:
+        with pytest.raises(ArtifactNotFound, match="no need to send more"):
+            ask(carrier, op, {}, body=body())
+    assert len(made) < 100
+    assert ask(carrier, "write", {}, body=iter([PIECE])).value == {"size": MIB}
+
+
+def test_time_is_limited():
+    with served() as server, transport(server.url, timeout=0.3) as carrier:
+        server.desk.slow.clear()
+        with pytest.raises(TimedOut, match=r"0\.3 seconds"):
+            ask(carrier, "about")
+        with pytest.raises(TimedOut):
+            ask(carrier, "write", {}, body=iter([PIECE] * 20))
+        server.desk.slow.set()
+        assert until(lambda: server.desk.broken is not None)
+        assert server.desk.committed == 0
+        assert ask(carrier, "about", timeout=20.0).value
+
+
+# --- no server, another server, a server that dies
+
+
+def test_nobody_there():
+    with transport("ws://127.0.0.1:9") as carrier, pytest.raises(ServerUnreachable) as caught:
+        ask(carrier, "about")
+    assert not caught.value.details.get("sent")
+    assert "127.0.0.1:9" in caught.value.message
+
+
+def test_a_server_that_accepts_and_says_nothing():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"ws://127.0.0.1:{mute.getsockname()[1]}"
+        with transport(url, connect_seconds=0.5) as carrier, ThreadPoolExecutor(4) as pool:
+            begin = time.monotonic()
+            calls = [pool.submit(ask, carrier, "about") for _ in range(4)]
+            for call in calls:
+                assert isinstance(call.exception(10), ServerUnreachable)
+            assert time.monotonic() - begin < 4  # together, not one after the other
+
+
+def test_another_kind_of_server():
+    other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    try:
+        url = f"ws://127.0.0.1:{other.server_port}"
+        with transport(url) as carrier, pytest.raises(ServerUnreachable):
+            ask(carrier, "about")
+    finally:
+        other.shutdown()
+        other.server_close()
+
+
+RIGHT = "r" * 32
+
+
+def test_a_wrong_token_is_unauthorized():
+    with served(door=Door(Tokens(None, RIGHT))) as server:
+        with transport(server.url, token="wrong") as carrier, pytest.raises(Unauthorized):
+            ask(carrier, "about")
+        with transport(server.url, token=RIGHT) as carrier:
+            assert ask(carrier, "about").value["token"] == RIGHT
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_server_that_dies_or_hangs_is_noticed(how):
+    with apart() as (process, url), transport(url) as carrier:
+        ask(carrier, "about")
+        answer, watched = ask(carrier, "read", {"limit": 10**6}), ask(carrier, "watch")
+        assert answer.body is not None
+        next(answer.body)
+        next(iter(watched.body))
+
+        def never_ends():
+            while True:
+                yield PIECE
+
+        with ThreadPoolExecutor(3) as pool:
+            calls = [
+                pool.submit(list, watched.body),
+                pool.submit(sum, (0 for _ in answer.body)),
+                pool.submit(ask, carrier, "write", {}, body=never_ends()),
+            ]
+            time.sleep(0.3)
+            begin = time.monotonic()
+            process.send_signal(how)
+            for call in calls:
+                error = call.exception(20)
+                assert isinstance(error, ServerUnreachable)
+                assert error.details == {"sent": True}
+            assert time.monotonic() - begin < 8  # 5 and what a busy machine adds
+        process.send_signal(signal.SIGKILL)
+        with pytest.raises(ServerUnreachable):
+            ask(carrier, "about")
+
+
+def test_a_broken_connection_is_replaced():
+    with served() as server, proxy(server.port) as line, transport(line.url) as carrier:
+        assert ask(carrier, "about").value
+        answer = ask(carrier, "read", {"limit": 1000})
+        line.cut()
+        with pytest.raises(ServerUnreachable):
+            list(answer.body)
+        assert ask(carrier, "about").value
+        assert server.desk.closed.wait(10)
+        assert line.connections == 2
+
+
+def test_a_line_that_falls_silent_is_noticed_at_both_ends():
+    with served() as server, proxy(server.port) as line, transport(line.url) as carrier:
+        answer = ask(carrier, "watch")
+        next(iter(answer.body))
+        line.silent = True
+        with pytest.raises(ServerUnreachable):
+            list(answer.body)
+        assert server.desk.closed.wait(10)
+
+
+def test_a_stopped_server_ends_calls():
+    with served() as server, transport(server.url) as carrier:
+        answer = ask(carrier, "watch")
+        next(iter(answer.body))
+        server.stop()
+        with pytest.raises(ServerUnreachable):
+            list(answer.body)
+        with pytest.raises(ServerUnreachable):
+            ask(carrier, "about")
+
+
+def test_an_event_comes_at_once():
+    with served() as server, transport(server.url) as carrier:
+        answer = ask(carrier, "watch")
+        events = iter(answer.body)
+        assert next(events)["event"] == "ready"
+        delays = []
+        for number in range(10):
+            begin = time.monotonic()
+            server.desk.feed.put("write", {"n": number})
+            assert next(events)["data"] == {"n": number}
+            delays.append(time.monotonic() - begin)
+        assert sorted(delays)[len(delays) // 2] < 0.1
+        answer.close()
+
+
+def _own_threads():
+    return sum(thread.name == "lancenb-ws" for thread in threading.enumerate())
+
+
+def test_close_and_use_again(server):
+    carrier = WsTransport(Reach(server.url))
+    assert ask(carrier, "about").value
+    answer = ask(carrier, "watch")
+    threads = _own_threads()
+    carrier.close()
+    carrier.close()
+    with pytest.raises(ServerUnreachable):
+        list(answer.body)
+    assert _own_threads() == threads - 1
+    assert ask(carrier, "about").value
+    carrier.close()
+
+
+def test_a_child_made_by_fork_has_its_own_connection():
+    with served() as server, proxy(server.port) as line, transport(line.url) as carrier:
+        answer = ask(carrier, "read", {"limit": 20})
+        assert answer.body is not None
+        next(answer.body)
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                good = ask(carrier, "about", {"child": 1}).value["args"] == {"child": 1}
+                os.write(write, b"y" if good else b"n")
+            finally:
+                os._exit(0)
+        os.close(write)
+        with os.fdopen(read, "rb") as pipe:
+            assert pipe.read() == b"y"
+        os.waitpid(child, 0)
+        assert line.connections == 2
+        assert sum(len(piece) for piece in answer.body) > 19 * MIB
+        assert ask(carrier, "about").value
+
+
+def test_a_call_too_large_for_the_server():
+    with served(limits=Limits(max_json=1000)) as server, transport(server.url) as carrier:
+        with pytest.raises(RequestTooLarge):
+            ask(carrier, "about", {"x": "y" * 5000})
+        assert ask(carrier, "about").value
+
+
+def test_without_the_library_the_hint_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "websockets.asyncio", None)
+    with transport("ws://127.0.0.1:9") as carrier, pytest.raises(MissingDependency) as caught:
+        ask(carrier, "about")
+    assert caught.value.hint == "pip install 'lancenb[server]'"
+
+
+ENDS_SO = """
+import threading
+from tests.remote.ws_parts import Reach, WsTransport, ask
+carrier = WsTransport(Reach({url!r}))
+reader = ask(carrier, "read", {{"limit": 100}})
+next(reader.body)
+events = ask(carrier, "watch")
+threading.Thread(target=lambda: list(events.body), daemon=True).start()
+print("done")
+"""
+
+
+def test_a_process_ends_without_a_word_when_nothing_was_closed(server):
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", ENDS_SO.format(url=server.url)],
+        capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "done\n")
+    assert "Error" not in done.stderr
+    assert "Task" not in done.stderr
+
+
+def test_an_interrupt_ends_the_call_on_the_server():
+    with served() as server, transport(server.url) as carrier:
+        answer = ask(carrier, "watch")
+        main = threading.main_thread().ident
+        assert main is not None
+        threading.Timer(0.3, signal.pthread_kill, [main, signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            list(answer.body)
+        assert server.desk.closed.wait(2)
+        assert ask(carrier, "about").value
