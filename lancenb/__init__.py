@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from .data import LanceTorchDataset
     from .download import DatasetDownloader, ModelDownloader, download, plan
+    from .remote import Manager, connect, serve
     from .store import Store
     from .train import ImageClassifier, evaluate, fit
     from .widgets import (
@@ -59,6 +60,7 @@ _ROOMS = {
     "Gallery": "widgets",
     "ImageClassifier": "train",
     "LanceTorchDataset": "data",
+    "Manager": "remote",
     "ModelDownloader": "download",
     "ParquetConverter": "convert",
     "PngConverter": "convert",
@@ -71,11 +73,13 @@ _ROOMS = {
     "TextConverter": "convert",
     "Workbench": "widgets",
     "compare": "widgets",
+    "connect": "remote",
     "curves": "widgets",
     "evaluate": "train",
     "fit": "train",
     "plan": "download",
     "preview": "widgets",
+    "serve": "remote",
     "sniff": "convert",
 }
 _CALLABLE_ROOMS = ("convert", "download")
@@ -94,6 +98,7 @@ __all__ = [
     "Job",
     "LanceTorchDataset",
     "LancenbError",
+    "Manager",
     "ModelDownloader",
     "ParquetConverter",
     "PngConverter",
@@ -107,6 +112,7 @@ __all__ = [
     "TextConverter",
     "Workbench",
     "compare",
+    "connect",
     "convert",
     "curves",
     "download",
@@ -115,6 +121,7 @@ __all__ = [
     "fit",
     "plan",
     "preview",
+    "serve",
     "sniff",
 ]
 

@@ -7,6 +7,13 @@ from collections.abc import Callable
 
 _NAME = r"'([\w.\-]+)'"
 _WORDS = (
+    (r"connect\(\.\.\., ca='ca\.pem'\)", "--ca ca.pem"),
+    (r"\bas ca=", "with --ca"),
+    (r"give connect\(\) the token or set (\w+) \([^)]*\)", r"set \1, or give --token TOKEN"),
+    (
+        rf"dm\.delete\({_NAME}, confirm='[\w.\-]+', force=True\)",
+        r"lancenb delete \1 --confirm \1 --force",
+    ),
     (rf"dm\.delete\({_NAME}, confirm='[\w.\-]+'\)", r"lancenb delete \1 --confirm \1"),
     (rf"dm\.(rollback|diff)\({_NAME}, ([\w.\-]+)\)", r"lancenb \1 \2 \3"),
     (r"dm\.versions\(name\)", "lancenb versions NAME"),
@@ -58,7 +65,13 @@ _CACHE = (
     (r"\bclear\('(\w+)', name='([^']+)', revision='([^']+)'\)",
      r"lancenb cache clear --kind \1 --name \2 --revision \3"),
 )  # fmt: skip
-_OF_COMMAND = {"download": _DOWNLOAD, "cache": _CACHE}
+_SERVE = (
+    (r"\bport 0 takes any free one", "--http 0 and --grpc 0 take any free one"),
+    (r"\bhttp= or grpc=", "--http or --grpc"),
+    (r"\b0 takes a free port", "a port, or 0 for a free one"),
+    (r"\bcertificate= and key=", "--cert and --key"),
+)
+_OF_COMMAND = {"download": _DOWNLOAD, "cache": _CACHE, "serve": _SERVE}
 
 
 def in_shell_words(text: str, command: str = "") -> str:

@@ -6,16 +6,15 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-from . import __version__, _cli_cache, _cli_download, _cli_lab
+from . import __version__, _cli_cache, _cli_download, _cli_lab, _cli_serve, _cli_token
 from . import errors as e
+from ._cli_store import add_server, add_store, existing, is_server, manager_of, store_of
 from ._cli_words import in_shell_words
 from .errors import InvalidArgument, LancenbError, NotFound
 
 _USAGE_ERRORS = (InvalidArgument, NotFound, e.AlreadyExists, e.ConfirmationRequired, e.Protected)
-_ROOT = "./lancenb-store"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,10 +70,10 @@ def _convert(args: argparse.Namespace) -> None:
     if "/" in args.name or os.sep in args.name or args.name.endswith(".lance"):
         from .convert import convert
 
-        store = _store(args) if "://" in args.name else None
+        store = store_of(args) if "://" in args.name and not is_server(args.root) else None
         report = convert(source, args.name, store=store, **common)
     else:
-        report = _manager(args, must_exist=False).convert(
+        report = manager_of(args, must_exist=False).convert(
             source, args.name, description=args.description, tags=args.tag, **common
         )
     print(report)
@@ -85,15 +84,16 @@ def _convert(args: argparse.Namespace) -> None:
 
 
 def _delete(args: argparse.Namespace) -> None:
-    dm, confirm = _manager(args), args.confirm
+    dm, confirm = manager_of(args), args.confirm
     if confirm is None and not args.dry_run and sys.stdin.isatty():
         print(dm.delete(args.name, dry_run=True))
         confirm = input(f"type {args.name} to delete it: ").strip() or None
-    print(dm.delete(args.name, dry_run=args.dry_run, confirm=confirm, force=args.force))
+    done = dm.delete(args.name, dry_run=args.dry_run, confirm=confirm, force=args.force)
+    print(in_shell_words(str(done)))
 
 
 def _tag(args: argparse.Namespace) -> None:
-    dm = _manager(args)
+    dm = manager_of(args)
     if args.delete:
         dm.untag(args.name, args.tag)
     elif args.tag is not None:
@@ -103,14 +103,14 @@ def _tag(args: argparse.Namespace) -> None:
 
 
 def _fsck(args: argparse.Namespace) -> int:
-    report = _manager(args).fsck(repair=args.repair)
+    report = manager_of(args).fsck(repair=args.repair)
     print(report)
     return 0 if report.ok or args.repair else 1
 
 
 def _rows(args: argparse.Namespace) -> None:
     columns = args.columns.split(",") if args.columns else None
-    found = _manager(args).search_rows(
+    found = manager_of(args).search_rows(
         args.name, args.where, columns=columns, limit=args.limit, order_by=args.order,
         version=_version(args.version),
     )  # fmt: skip
@@ -127,36 +127,9 @@ def _brief(value: Any) -> str:
 
 def _show(verb: Callable[[Any, argparse.Namespace], Any]) -> Callable[[argparse.Namespace], None]:
     def run(args: argparse.Namespace) -> None:
-        print(verb(_manager(args), args))
+        print(verb(manager_of(args), args))
 
     return run
-
-
-def _store(args: argparse.Namespace) -> Any:
-    from .store import Store
-
-    root, options = args.root, {}
-    if args.s3_endpoint or args.bucket:
-        if args.bucket:
-            root = f"s3://{args.bucket}/{args.prefix}".rstrip("/")
-        elif not root.startswith("s3://"):
-            raise InvalidArgument("--s3-endpoint needs --bucket", hint="or --root s3://bucket/...")
-    if root.startswith("s3://"):
-        options = {"endpoint": args.s3_endpoint, "access_key": args.aws_access_key}
-        options |= {"secret_key": args.aws_secret_key, "region": args.aws_region}
-    return Store(root, **options)
-
-
-def _manager(args: argparse.Namespace, *, must_exist: bool = True) -> Any:
-    store = _store(args)
-    if must_exist and store.is_local and not Path(store.uri).is_dir():
-        raise NotFound(
-            f"there is no store at {args.root}",
-            hint="--root names another one; lancenb convert and lancenb demo make one",
-        )
-    from .catalog import DataManager
-
-    return DataManager(store if must_exist else store.create())
 
 
 def _version(text: str | None) -> int | str | None:
@@ -192,15 +165,10 @@ def _parser() -> argparse.ArgumentParser:
     debug = argparse.ArgumentParser(add_help=False)
     debug.add_argument("--debug", action="store_true", help="show the traceback of an error")
     store = argparse.ArgumentParser(add_help=False, parents=[debug])
-    where = store.add_argument_group("store")
-    root = os.environ.get("LANCENB_ROOT", _ROOT)
-    where.add_argument("--root", default=root, help="folder or s3:// (default: %(default)s)")
-    where.add_argument("--s3-endpoint", metavar="URL", help="such as http://localhost:9000")
-    where.add_argument("--bucket", metavar="NAME", help="with --prefix: s3://bucket/prefix")
-    where.add_argument("--prefix", metavar="PATH", default="", help="with --bucket")
-    where.add_argument("--aws-access-key", metavar="KEY", help="or AWS_ACCESS_KEY_ID")
-    where.add_argument("--aws-secret-key", metavar="SECRET", help="or AWS_SECRET_ACCESS_KEY")
-    where.add_argument("--aws-region", metavar="REGION", help="default: us-east-1 with an endpoint")
+    add_store(store)
+    add_server(store)
+    place = argparse.ArgumentParser(add_help=False, parents=[debug])
+    add_store(place)
 
     def add(
         name: str, summary: str, run: Any, *words: tuple[str, dict[str, Any]], example: str,
@@ -247,6 +215,12 @@ def _parser() -> argparse.ArgumentParser:
                          "help": "option of the converter"}),
         example="examples:\n  lancenb convert ./photos flowers --mode append -o on_error=raise\n"
         "  lancenb convert hf:model:hf-internal-testing/tiny-random-bert tiny-bert")  # fmt: skip
+    add("serve", "serve a catalogue to others, over HTTP, WebSocket and gRPC", _cli_serve.run,
+        *_cli_serve.words(), example=_cli_serve.EXAMPLE, parent=place)  # fmt: skip
+    add("token", "make, list, replace or take back the tokens of a server",
+        lambda a: _cli_token.run(a, store_of(a).create() if a.action == "add" else existing(a)),
+        *_cli_token.words(),
+        example=_cli_token.EXAMPLE, parent=place)  # fmt: skip
     add("ls", "list artefacts", _show(lambda dm, a: dm.list(kind=a.kind, tag=a.tag)), kind,
         tagged, example="--kind weights")  # fmt: skip
     add("show", "all facts about an artefact", _show(lambda dm, a: dm[a.name]), artefact,

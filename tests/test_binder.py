@@ -27,7 +27,7 @@ def test_only_files_that_binder_knows():
 
 def test_requirements_bring_the_package_and_torch_without_cuda():
     lines = (FOLDER / "requirements.txt").read_text().splitlines()
-    assert "-e ." in lines
+    assert "-e .[server]" in lines
     pinned = [line for line in lines if re.match(r"torch(vision)?==", line)]
     assert len(pinned) == 2
     assert all(line.endswith("+cpu") for line in pinned)

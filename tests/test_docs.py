@@ -79,7 +79,7 @@ def test_readme_commands_are_one_line_each():
 def test_readme_shell_commands_are_understood():
     from lancenb.cli import _parser
 
-    lines = "\n".join(blocks("sh")).splitlines()
+    lines = "".join(blocks("sh")).splitlines()
     assert lines
     for line in lines:
         command, *words = shlex.split(line)

@@ -14,6 +14,7 @@ from lancenb.store import redact
 from . import _cells
 from ._display import esc
 from ._fields import facts_html, html
+from ._target import is_far
 from ._view import sentence
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _panel(title: str, manager: Any, artefact: Any, page: Page) -> w.Widget:
 
         if artefact.kind != "images":
             return html(_NOT_IMAGES)
-        if not hasattr(artefact, "dataset"):
+        if is_far(artefact):
             return html(_FAR)
         return TrainPanel(manager, artefact.name, key="")
     from ._care_tab import Care

@@ -92,7 +92,7 @@ def _number(artifact: Any, version: int | str | None) -> int:
         return version
     tags = getattr(artifact, "aliases", None) or {}
     if version not in tags:
-        raise TagNotFound(f"{artifact.name} has no tag {version!r}")
+        raise TagNotFound(f"{artifact.name!r} has no tag {version!r}")
     return int(tags[version])
 
 

@@ -62,7 +62,12 @@ def combine(target: Target, where: Any, other: str | None = None) -> str | None:
         ColumnNotFound: it names a column that the table does not have.
     """
     from ..catalog.filters import check_sql, to_sql
+    from ._far_dataset import FarDataset
 
-    stated = check_sql(target.dataset, to_sql(where, target.schema))
+    stated = to_sql(where, target.schema)
+    if not isinstance(target.dataset, FarDataset):
+        stated = check_sql(target.dataset, stated)
+    elif isinstance(where, str) and other is None:
+        stated = where  # the server checks it, and quotes what was written
     parts = [p for p in (stated, other) if p]
     return " AND ".join(f"({p})" for p in parts) if len(parts) > 1 else parts[0] if parts else None

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ._filter import combine
-from ._target import Target, resolve
+from ._target import Target, is_far, resolve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,8 +71,7 @@ def open_source(target: Any, *, version: int | str | None = None, store: Any = N
     >>> source.count("n > 5"), source.take([2, 0], ["n"])["n"].to_pylist()
     (2, [7, 5])
     """
-    verbs = callable(getattr(target, "search_rows", None)) and getattr(target, "name", None)
-    if verbs and not callable(getattr(target, "dataset", None)):
+    if is_far(target):
         from ._far_source import FarSource
 
         return FarSource(target, version)

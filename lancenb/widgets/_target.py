@@ -43,7 +43,11 @@ def resolve(target: Any, *, version: int | str | None = None, store: Any = None)
         )
     title = getattr(target, "name", None)
     kind = getattr(target, "kind", None)
-    if hasattr(target, "scanner") and hasattr(target, "checkout_version"):
+    if is_far(target):
+        from ._far_dataset import FarDataset
+
+        dataset: Any = FarDataset(target, version)
+    elif hasattr(target, "scanner") and hasattr(target, "checkout_version"):
         dataset = target if version is None else _checkout(target, version)
     elif callable(getattr(target, "dataset", None)):
         dataset = target.dataset(version)
@@ -63,6 +67,15 @@ def resolve(target: Any, *, version: int | str | None = None, store: Any = None)
         kind if kind in ("weights", "images", "text", "table") else kind_of(dataset.schema),
         int(dataset.version),
     )
+
+
+def is_far(target: Any) -> bool:
+    """Tell an artefact reached by verbs only, on another machine, from one that opens here."""
+    if not (callable(getattr(target, "search_rows", None)) and getattr(target, "name", None)):
+        return False
+    from ..remote._far_artifact import RemoteArtifact
+
+    return isinstance(target, RemoteArtifact) or not callable(getattr(target, "dataset", None))
 
 
 def _checkout(dataset: Any, version: int | str) -> Any:

@@ -121,7 +121,10 @@ def _undrawn(target: Target, record: dict[str, Any]) -> Preview:
 
 def _read(target: Target, name: str) -> torch.Tensor:
     from ..convert.weights import load_tensors
+    from ._far_dataset import FarDataset
 
+    if isinstance(target.dataset, FarDataset):
+        return target.dataset.tensor(name)
     found = load_tensors(target.dataset, only=[name])
     return found[name]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidArgument
-from ._target import resolve
+from ._target import is_far, resolve
 
 _COLUMNS = ("seq", "name", "dtype", "shape", "nbytes", "alias_of", "sha256")
 #: Types whose elements are one number each (packed and quantised ones are not drawn).
@@ -98,8 +98,7 @@ def open_weights_source(target: Any, version: int | str | None = None, store: An
         InvalidArgument: it holds no weights.
         NotFound: there is no such table, version or tag.
     """
-    verbs = callable(getattr(target, "search_rows", None)) and getattr(target, "name", None)
-    if verbs and not callable(getattr(target, "dataset", None)):
+    if is_far(target):
         return FarWeights(target, version)
     return StoredWeights(target, version, store)
 

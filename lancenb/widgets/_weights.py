@@ -17,9 +17,11 @@ TEXT_ROWS = 20
 def records(target: Target) -> list[dict[str, Any]]:
     """Return one record per tensor, in state_dict order, without reading any payload."""
     from ..convert.weights import tensor_index
+    from ._far_dataset import FarDataset
 
     wanted = ("seq", "name", "dtype", "shape", "nbytes", "alias_of")
-    index = tensor_index(target.dataset)
+    far = isinstance(target.dataset, FarDataset)
+    index = target.dataset.to_table(wanted) if far else tensor_index(target.dataset)
     rows = index.select([n for n in wanted if n in index.schema.names]).to_pylist()
     return sorted(rows, key=lambda r: r.get("seq") or 0)
 

@@ -15,7 +15,7 @@ from ._artefact_tabs import TABS, Page, build, headline, trouble
 from ._bring import WAYS, bring, welcome
 from ._catalogue_list import Catalogue
 from ._display import card, esc
-from ._fields import button, html, row
+from ._fields import button, facts_html, html, row
 from ._frame import Shown
 from ._latest import Latest
 
@@ -206,7 +206,7 @@ class Workbench(Shown, w.Box):
         page, title = self._page, self.tab
         if page is None or self._closed:
             return
-        old = None
+        old = artefact = None
         try:
             artefact = self.manager.get(page.name)
             self._header.value = headline(artefact)
@@ -215,6 +215,8 @@ class Workbench(Shown, w.Box):
             made = build(title, page, artefact)
         except Exception as error:
             made = trouble(error)
+            if artefact is None:  # the header would go on speaking of the one before
+                self._header.value = facts_html(page.name, [], [])
         with self._guard:
             if self._closed or page is not self._page:
                 old = made
