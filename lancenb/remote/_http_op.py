@@ -249,7 +249,8 @@ def _resume(op: Op, args: dict[str, Any], headers: Mapping[str, str]) -> None:
     """Go on after the event that a browser says it saw last."""
     if "after" in args:
         argument(op.hints["after"], args["after"], "after")
-    if last := headers.get("last-event-id", ""):
+    last = headers.get("last-event-id")
+    if last is not None:  # an empty one is no number either
         args["after"] = from_address(int, last, "Last-Event-ID")
 
 
