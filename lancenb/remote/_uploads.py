@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class _Held:
     owner: str
     source: Any
     folder: Path | None
+    since: float = field(default_factory=time.time)
 
 
 class Uploads:
@@ -46,13 +47,18 @@ class Uploads:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what an earlier server left; an upload ends with the server that took it."""
-        if not self.folder.is_dir():
-            return
+        """Remove what nobody used for a day, and what an earlier server left that long ago."""
         limit = time.time() - _KEPT_SECONDS
-        for left in self.folder.iterdir():
+        with self._lock:
+            old = {ident: held for ident, held in self._held.items() if held.since < limit}
+            for ident in old:
+                del self._held[ident]
+        for held in old.values():
+            if held.folder is not None:
+                shutil.rmtree(held.folder, ignore_errors=True)
+        for left in self.folder.iterdir() if self.folder.is_dir() else ():
             with contextlib.suppress(OSError):
-                if left.stat().st_mtime < limit:
+                if left.name not in self._held and left.stat().st_mtime < limit:
                     shutil.rmtree(left)
 
     def receive(self, owner: str, body: Iterator[Any]) -> Upload:
@@ -62,6 +68,7 @@ class Uploads:
             UnsafeInput: an entry is no plain file or folder, or leads out of the folder.
             CorruptInput: the stream is no tar, or breaks off.
         """
+        self._sweep()
         ident = uuid.uuid4().hex
         place = self.folder / ident
         place.mkdir(parents=True, mode=0o700)

@@ -105,6 +105,17 @@ def test_old_leftovers_are_swept_and_all_goes_at_the_end(tmp_path):
     assert not (uploads.folder / made.upload).exists()
 
 
+def test_what_nobody_uses_goes_after_a_day(uploads, tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("one")
+    first = uploads.receive("ada", tar_pieces([tmp_path / "a.txt"])).upload
+    later = time.time() + 25 * 3600
+    monkeypatch.setattr("lancenb.remote._uploads.time.time", lambda: later)
+    second = uploads.receive("ada", tar_pieces([tmp_path / "a.txt"])).upload
+    assert not uploads.known(first)
+    assert uploads.known(second)
+    assert [place.name for place in uploads.folder.iterdir()] == [second]
+
+
 def test_sending_tells_how_far_it_is_and_can_be_stopped(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"x" * 3_000_000)
     told: list[Any] = []
