@@ -72,7 +72,21 @@ class WsTransport:
         stream: Any = _Stream(exchange) if op.shape in (ARROW_OUT, EVENTS) else None
         if op.shape == ARROW_OUT:
             stream = _Pieces(stream)
-        return Answer(head.get("ok"), stream, head.get("etag"), exchange.close)
+
+        def release(carrier: WsTransport = self) -> None:
+            exchange.close()  # and `carrier` lives until here: its end would be that of the stream
+
+        return Answer(head.get("ok"), stream, head.get("etag"), release)
+
+    def __del__(self) -> None:
+        """End connection and thread when nobody can use them any more, without waiting."""
+        loop, opening = getattr(self, "_loop", None), getattr(self, "_opening", None)
+        if loop is not None and not loop.is_closed():
+            farewell = _farewell(opening)
+            try:
+                asyncio.run_coroutine_threadsafe(farewell, loop)
+            except RuntimeError:  # the loop ended a moment ago
+                farewell.close()
 
     def close(self) -> None:
         """Close the connection; a later call opens another."""
@@ -125,6 +139,13 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_forever()
     finally:
         loop.close()
+
+
+async def _farewell(opening: Future[Socket] | None) -> None:
+    with contextlib.suppress(Exception):
+        if opening is not None and not opening.cancel() and _usable(opening):
+            await opening.result().close()
+    asyncio.get_running_loop().stop()
 
 
 def _usable(opening: Future[Socket]) -> bool:

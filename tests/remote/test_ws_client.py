@@ -389,6 +389,24 @@ def _own_threads():
     return sum(thread.name == "lancenb-ws" for thread in threading.enumerate())
 
 
+def test_nobody_left_is_the_end_of_its_thread(server):
+    threads = _own_threads()
+    carrier = WsTransport(Reach(server.url))
+    answer = ask(carrier, "read", {"limit": 20})
+    assert _own_threads() == threads + 1
+    del carrier
+    gc.collect()
+    assert answer.body is not None
+    assert next(iter(answer.body))  # a stream keeps its connection
+    answer.close()
+    del answer
+    gc.collect()
+    until = time.monotonic() + 10
+    while _own_threads() > threads and time.monotonic() < until:
+        time.sleep(0.01)
+    assert _own_threads() == threads
+
+
 def test_close_and_use_again(server):
     carrier = WsTransport(Reach(server.url))
     assert ask(carrier, "about").value

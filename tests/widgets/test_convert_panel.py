@@ -8,6 +8,7 @@ import os
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -472,7 +473,7 @@ def cancel_often(shop: lnb.DataManager, source: Path, times: int) -> None:
     """Start and cancel a conversion again and again; nothing may remain of any."""
     panel = ConvertPanel(shop, source, "much", key="")
     panel.settle()
-    widgets, files, _ = leftovers()
+    widgets, files, others = leftovers()  # some of other tests may be ending still
     states = set()
     for number in range(times):
         job = panel.run(wait=False)
@@ -487,7 +488,7 @@ def cancel_often(shop: lnb.DataManager, source: Path, times: int) -> None:
     assert "cancelled" in states
     assert "failed" not in states
     now, here, threads = leftovers()
-    assert not threads
+    assert not Counter(threads) - Counter(others)
     assert now == widgets
     assert here == files
     assert len(shop.list()) == 0
