@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .artifact import Artifact
     from .manager import DataManager
 
+_PLACES = 10_000
 DEFAULT_ROOT = "./lancenb-store"
 MESSAGE_KEY = "__lance_commit_message"
 
@@ -44,6 +45,19 @@ class CatalogBase:
 
     def _uri(self, entry: Entry) -> str:
         return entry.uri if entry.external else self.store.join(entry.uri)
+
+    def _place(self, entry: Entry) -> str:
+        """Return the address of an entry's table for people; what opens it asks :meth:`_uri`.
+
+        That looks at every folder on the way for links that lead out of the root, which would be
+        most of the time of a look at an entry.
+        """
+        known: dict[str, str] = self.__dict__.setdefault("_places", {})
+        if entry.uri not in known:
+            if len(known) >= _PLACES:
+                known.clear()
+            known[entry.uri] = self._uri(entry)
+        return known[entry.uri]
 
     def _entries(self) -> list[Entry]:
         """Return the visible entries, ordered by name."""

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lancenb.errors import AlreadyExists, Conflict, NotFound
@@ -67,7 +68,7 @@ class Registry:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["store"], state["actor"])
 
-    @property
+    @cached_property
     def uri(self) -> str:
         """Where the registry table lies."""
         return self.store.join(TABLE)

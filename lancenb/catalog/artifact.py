@@ -66,7 +66,7 @@ class Artifact:
         self.id = entry.id
         self.name: str = entry.name
         self.kind: str = entry.kind
-        self.uri: str = manager._uri(entry)
+        self.uri: str = manager._place(entry)
         self.description: str = entry.description
         self.tags: list[str] = list(entry.tags)
         self.aliases: dict[str, int] = dict(entry.aliases)

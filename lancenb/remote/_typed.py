@@ -20,6 +20,7 @@ from lancenb.errors import InvalidArgument
 from ._codec import dump_any, load_any
 from ._models import ArtifactFacts, ArtifactList
 
+_AS_IS = (str, bool, int)
 _PLAIN = (str, int, float, bool, type(None))
 _NAMES = {"TensorChange": TensorChange, "pa": pa}
 
@@ -60,7 +61,9 @@ def _one(hint: Any, value: Any) -> Any:
 
 def dump(hint: Any, value: Any) -> Any:
     """Return a value of a declared type as JSON data."""
-    if value is None or hint in (str, bool, int):
+    if value is None or hint in _AS_IS or type(value) in (bool, int):
+        return value
+    if type(value) is str and value.isascii():  # other text may have to be wrapped
         return value
     if isinstance(value, Artifact):
         value = ArtifactFacts.of(value)
@@ -76,7 +79,7 @@ def dump(hint: Any, value: Any) -> Any:
         return dump(_one(hint, value), value)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is list:
-        return [dump(inner[0], each) for each in value]
+        return list(value) if inner[0] in _AS_IS else [dump(inner[0], each) for each in value]
     if origin is tuple:
         kinds = inner if inner[-1] is not Ellipsis else (inner[0],) * len(value)
         return [dump(kind, each) for kind, each in zip(kinds, value, strict=True)]
