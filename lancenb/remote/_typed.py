@@ -59,11 +59,14 @@ def _one(hint: Any, value: Any) -> Any:
     return careful[0] if careful else Any
 
 
+def _plainly(value: Any) -> bool:
+    """Whether a value is JSON data whatever its type was declared as; odd text is wrapped."""
+    return value is None or type(value) in (bool, int) or (type(value) is str and value.isascii())
+
+
 def dump(hint: Any, value: Any) -> Any:
     """Return a value of a declared type as JSON data."""
-    if value is None or hint in _AS_IS or type(value) in (bool, int):
-        return value
-    if type(value) is str and value.isascii():  # other text may have to be wrapped
+    if hint in _AS_IS or _plainly(value):
         return value
     if isinstance(value, Artifact):
         value = ArtifactFacts.of(value)
