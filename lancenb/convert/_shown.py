@@ -33,9 +33,9 @@ def shown_as(names: Mapping[str, str]) -> Iterator[None]:
 def shown(value: Any) -> Any:
     """Return text, or JSON data with text in it, with the names that apply here.
 
-    >>> with shown_as({"/spool/7": "/home/ada"}):
-    ...     shown({"files": [{"path": "/spool/7/a.csv"}]})
-    {'files': [{'path': '/home/ada/a.csv'}]}
+    >>> with shown_as({"spool/7": "photos"}):
+    ...     shown({"files": [{"path": "spool/7/a.csv"}]})
+    {'files': [{'path': 'photos/a.csv'}]}
     """
     names = _NAMES.get()
     if not names:
