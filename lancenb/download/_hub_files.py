@@ -57,7 +57,11 @@ class HubFolder:
         if (self.snapshot(commit) / name).is_file():
             return True
         blob = self.blob(promise)
-        return blob is not None and blob.is_file() and blob.stat().st_size == promise.get("size")
+        if blob is None or not blob.is_file():
+            return False
+        with suppress(OSError):  # cleared while we look
+            return blob.stat().st_size == promise.get("size")
+        return False
 
     def commit_of(self, ref: str) -> str | None:
         """Return the commit that a branch or tag led to when it was asked last."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -257,8 +257,10 @@ class Snapshot:
             promise = record.tree[name]
             if not self.layout.has(name, commit, promise):
                 total += promise.get("size") or 0
-        parts = self.layout.blobs.glob(".*.part")
-        return max(0, total - sum(part.stat().st_blocks * 512 for part in parts))
+        for part in self.layout.blobs.glob(".*.part"):
+            with suppress(OSError):  # another download of the same files has just ended it
+                total -= part.stat().st_blocks * 512
+        return max(0, total)
 
     def look_at_indexes(self, record: Record) -> None:
         """Refuse sharded weights with missing shards before any large file moves."""

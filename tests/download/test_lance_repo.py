@@ -209,6 +209,16 @@ def test_four_at_once_make_one_copy(hub: HubStub, birds: dict[str, str], cache: 
     assert len(set(found)) == 1
 
 
+def test_what_another_download_has_just_ended_is_no_error(
+    hub: HubStub, birds: dict[str, str], cache: Path
+) -> None:
+    blobs = cache / "hub" / "datasets--acme--birds" / "blobs"
+    blobs.mkdir(parents=True)
+    # Listed, and not there when it is looked at: what a renamed part looks like.
+    (blobs / ".0123456789abcdef.part").symlink_to(blobs / "renamed")
+    assert open_table(download(URI).path).count_rows() == 200
+
+
 def test_servers_do_not_hand_addresses_to_lance(hub: HubStub, birds: dict[str, str]) -> None:
     policy = UrlPolicy.for_servers(trusted=(hub.cdn.url,))
     with pytest.raises(BlockedURL, match="cannot check addresses"):
