@@ -85,7 +85,7 @@ def chips(words: Iterable[str]) -> Raw:
 
 def lines(words: Iterable[str], *, whole: bool = False) -> Raw:
     """Return texts below each other, each broken where it is too long unless it stays ``whole``."""
-    style = "white-space:nowrap" if whole else "overflow-wrap:break-word"
+    style = "white-space:nowrap" if whole else "overflow-wrap:anywhere"
     return Raw("".join(f'<div style="{style}">{escape(word)}</div>' for word in words))
 
 

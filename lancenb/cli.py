@@ -8,7 +8,16 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import __version__, _cli_cache, _cli_download, _cli_lab, _cli_serve, _cli_token
+from . import (
+    __version__,
+    _cli_cache,
+    _cli_download,
+    _cli_lab,
+    _cli_serve,
+    _cli_show,
+    _cli_token,
+    _cli_train,
+)
 from . import errors as e
 from ._cli_store import add_server, add_store, existing, is_server, manager_of, store_of
 from ._cli_words import in_shell_words
@@ -215,6 +224,14 @@ def _parser() -> argparse.ArgumentParser:
                          "help": "option of the converter"}),
         example="examples:\n  lancenb convert ./photos flowers --mode append -o on_error=raise\n"
         "  lancenb convert hf:model:hf-internal-testing/tiny-random-bert tiny-bert")  # fmt: skip
+    for name, summary, work, example, of in (
+        ("train", "train a classifier as a configuration says", _cli_train.train,
+         _cli_train.TRAIN, "config"),
+        ("eval", "score a stored model or a checkpoint", _cli_train.evaluate, _cli_train.EVAL,
+         "eval"),
+    ):  # fmt: skip
+        command = add(name, summary, work, *_cli_train.words(), example=example)
+        _cli_train.with_keys(command, of)
     add("serve", "serve a catalogue to others, over HTTP, WebSocket and gRPC", _cli_serve.run,
         *_cli_serve.words(), example=_cli_serve.EXAMPLE, parent=place)  # fmt: skip
     add("token", "make, list, replace or take back the tokens of a server",
@@ -223,8 +240,8 @@ def _parser() -> argparse.ArgumentParser:
         example=_cli_token.EXAMPLE, parent=place)  # fmt: skip
     add("ls", "list artefacts", _show(lambda dm, a: dm.list(kind=a.kind, tag=a.tag)), kind,
         tagged, example="--kind weights")  # fmt: skip
-    add("show", "all facts about an artefact", _show(lambda dm, a: dm[a.name]), artefact,
-        example="resnet18")  # fmt: skip
+    add("show", "all facts about an artefact", _show(lambda dm, a: _cli_show.show(dm[a.name])),
+        artefact, example="resnet18")  # fmt: skip
     add("versions", "list the versions of an artefact", _show(lambda dm, a: dm.versions(a.name)),
         artefact, example="resnet18")  # fmt: skip
     add("search", "search the catalogue", _show(lambda dm, a: dm.search(

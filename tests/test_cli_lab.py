@@ -135,7 +135,7 @@ def test_a_real_server_serves_the_notebook_behind_its_token(tmp_path, repo):
         assert "/lab/tree/01_quickstart.ipynb" in (tmp_path / "log").read_text()
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(30)
+        server.wait(60)
         log.close()
 
 

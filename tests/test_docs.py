@@ -119,5 +119,5 @@ def test_readme_links_lead_somewhere():
 
 def test_readme_names_only_public_names():
     package = importlib.import_module("lancenb")
-    for name in set(re.findall(r"\blnb\.([A-Za-z_]+)", README)):
+    for name in set(re.findall(r"\blnb\.([A-Za-z_]\w*)", README)):
         assert hasattr(package, name), name

@@ -28,7 +28,7 @@ from ._names import a_kind, check_name
 from ._slots import Slots, taken
 
 if TYPE_CHECKING:
-    from lancenb.convert import ConvertReport, Plan
+    from lancenb.convert import Converter, ConvertReport, Plan
     from lancenb.progress import CancelToken, ProgressCallback
 
     from ._entry import Entry
@@ -95,19 +95,27 @@ class Making(Slots):
         from lancenb.convert import make_converter
         from lancenb.convert._fetch import fetched
 
-        exists, edges, labels, extra = self._prepare(
-            name, mode, description, tags, metadata, parents, message
-        )
+        ready = self._prepare(name, mode, description, tags, metadata, parents, message)
         source = fetched(source, progress, cancel)
         converter = make_converter(source, kind, **options)
-        facts = {**check_lineage(lineage), **self._facts(name, edges)}
-        common: dict[str, Any] = {
-            "store": self.store,
-            "progress": progress,
-            "cancel": cancel,
-            "message": message,
-            "lineage": facts,
-        }
+        common: dict[str, Any] = {"progress": progress, "cancel": cancel, "message": message}
+        common["lineage"] = check_lineage(lineage)
+        return self._convert_by(converter, source, name, mode, description, ready, common)
+
+    def _convert_by(
+        self,
+        converter: Converter,
+        source: Any,
+        name: str,
+        mode: str,
+        description: str,
+        ready: tuple[bool, Any, Any, Any],
+        common: dict[str, Any],
+    ) -> ConvertReport:
+        """Convert with a converter that was made already, after :meth:`_prepare`."""
+        exists, edges, labels, extra = ready
+        common["lineage"] = {**common["lineage"], **self._facts(name, edges)}
+        common["store"] = self.store
         if exists:
             with self._writing(name) as entry:
                 same = partial(_check_kind, entry, source)
@@ -119,16 +127,8 @@ class Making(Slots):
         else:
             with self._creating(name, converter.kind) as slot:
                 report = converter.convert(source, self._uri(slot), mode="create", **common)
-                self._publish(
-                    replace(
-                        slot,
-                        kind=report.kind,
-                        description=description,
-                        tags=labels,
-                        metadata=extra,
-                        parents=edges,
-                    )
-                )
+                made = replace(slot, kind=report.kind, description=description, tags=labels)
+                self._publish(replace(made, metadata=extra, parents=edges))
         report.name = name
         return report
 

@@ -145,20 +145,21 @@ def text_lines(origins: list[Origin]) -> list[str]:
 
 
 def html_table(origins: list[Origin]) -> str:
-    """Return the newest origins as a table."""
+    """Return the newest origins as a table; columns that would be empty are left out."""
     if not origins:
         return ""
-    rows = [
-        (
-            _html.lines([f"version {origin.version}", *origin.words()], whole=True),
-            _html.lines(origin.sources()),
-            _html.lines(origin.facts()),
-        )
-        for origin in reversed(origins[-_ORIGINS_SHOWN:])
-    ]
+    newest = list(reversed(origins[-_ORIGINS_SHOWN:]))
+    columns: dict[str, list[Any]] = {
+        "version": [origin.version for origin in newest],
+        "made": [_html.lines([", ".join(origin.words()[:-1])], whole=True) for origin in newest],
+        "time": [_html.lines([_html.when(origin.time)], whole=True) for origin in newest],
+        "sources": [_html.lines(origin.sources()) for origin in newest],
+        "details": [_html.lines(origin.facts()) for origin in newest],
+    }
+    said = {title: cells for title, cells in columns.items() if any(map(str, cells))}
     more = len(origins) - _ORIGINS_SHOWN
     caption = f"and {more} earlier versions" if more > 0 else ""
-    return _html.table(("version", "sources", "details"), rows, caption)
+    return _html.table(tuple(said), zip(*said.values(), strict=True), caption)
 
 
 def _json(text: str | None) -> Any:

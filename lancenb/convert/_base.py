@@ -1,12 +1,11 @@
-"""What every converter shares: the plan it hands over, the modes, what is there already."""
+"""What every converter shares: the modes, what is there already, writing what was planned."""
 
 from __future__ import annotations
 
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lancenb.errors import (
@@ -19,71 +18,15 @@ from lancenb.errors import (
 )
 
 from ._folder import refuse_special
+from ._plan import Existing, Plan
 from ._report import ConvertReport
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from lancenb.progress import CancelToken, ProgressCallback, Tracker
+    from lancenb.progress import CancelToken, ProgressCallback
     from lancenb.store import Store
 
 MODES = ("create", "overwrite", "append")
-
-
-@dataclass
-class Existing:
-    """The table a conversion appends to or overwrites.
-
-    Attributes:
-        uri: where it lies.
-        version: the version that was read; commits are checked against it.
-        schema: its Arrow schema, with metadata.
-        dataset: the open Lance dataset, pinned to ``version``.
-        mode: ``"append"`` or ``"overwrite"``.
-    """
-
-    uri: str
-    version: int
-    schema: pa.Schema
-    dataset: Any
-    mode: str
-
-
-@dataclass
-class Plan:
-    """What a converter hands to the write path; nothing is written before it is complete.
-
-    Attributes:
-        kind: ``"weights"``, ``"images"``, ``"text"`` or ``"table"``.
-        schema: the schema as stored, metadata included.
-        batches: called once at write time with a tracker; streams record batches and calls
-            ``tracker.advance(rows, nbytes)`` for each, which is where a cancel takes effect.
-        skipped: ``(item, reason)`` pairs; may grow while batches stream.
-        total_rows: rows expected, when known.
-        total_bytes: payload bytes expected, when known.
-        properties: JSON-able facts about origin and options, stored with the version.
-        metadata: facts that belong to this version (extras of a checkpoint, say), kept with the
-            schema.
-        write_options: passed to Lance's fragment writer (``max_rows_per_file`` ...).
-        schema_metadata_updates: for appends: schema metadata that changes with this commit.
-        commit: takes over writing and committing, for writers that store only what changed.
-        on_close: releases files; always called.
-        notes: sentences for the report.
-    """
-
-    kind: str
-    schema: pa.Schema
-    batches: Callable[[Tracker], Iterator[pa.RecordBatch]]
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    total_rows: int | None = None
-    total_bytes: int | None = None
-    properties: dict[str, Any] = field(default_factory=dict)
-    metadata: dict[str, str] | None = None
-    write_options: dict[str, Any] = field(default_factory=dict)
-    schema_metadata_updates: dict[str, str] | None = None
-    commit: Callable[..., tuple[int, int, int]] | None = None
-    on_close: Callable[[], None] | None = None
-    notes: list[str] = field(default_factory=list)
+STORAGE_VERSION = "2.2"
 
 
 class StaleLabels(Conflict):
@@ -99,6 +42,7 @@ class Converter(ABC):
     """
 
     kind: ClassVar[str]
+    _before_write: Callable[[Plan], None] | None = None  # told of each plan; may set its write
 
     @abstractmethod
     def plan(self, source: Any, *, existing: Existing | None = None) -> Plan:
@@ -152,6 +96,8 @@ class Converter(ABC):
         for attempt in range(6):
             existing = find_existing(uri, store, mode)
             plan = self.plan(source, existing=existing)
+            if self._before_write is not None:
+                self._before_write(plan)
             try:
                 return write_plan(
                     plan,
@@ -248,6 +194,13 @@ def storage_options(uri: str, store: Store | None) -> dict[str, str] | None:
     if store is None and "://" not in uri:
         return None
     return (store if store is not None else Store(uri)).storage_options
+
+
+def storage_version(existing: Existing | None) -> str:
+    """Return the version of Lance's file format for new rows: all rows of a table have one."""
+    if existing is not None and existing.mode == "append":
+        return existing.dataset.data_storage_version
+    return STORAGE_VERSION
 
 
 def find_existing(uri: Any, store: Store | None, mode: str) -> Existing | None:

@@ -8,7 +8,6 @@ leaves the previous version as the head. Files of a failed write are removed.
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -17,22 +16,21 @@ from typing import TYPE_CHECKING, Any
 from lancenb.errors import AlreadyExists, Conflict
 from lancenb.progress import CancelToken, ProgressCallback, Tracker
 
-from ._base import ConvertReport, Existing, Plan, StaleLabels, resolve_uri, storage_options
+from ._base import StaleLabels, resolve_uri, storage_options, storage_version
 from ._cleanup import remove_uncommitted
 from ._extend import check_same_fields, extend
+from ._facts import storable, version_properties
 from ._once import once_properties
+from ._plan import Existing, Plan
+from ._report import ConvertReport
 from ._schema import check_append
 from ._shown import shown
-from ._words import default_message, form_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from lancenb.store import Store
 
-STORAGE_VERSION = "2.2"
-MESSAGE_KEY = "__lance_commit_message"
-PREFIX = "lancenb."
 _RETRIES = 40
 
 
@@ -63,7 +61,7 @@ def write_plan(
         return shown(storable({**plan.properties, **dict(lineage or {})}))
 
     def properties() -> dict[str, str]:
-        return {**_properties(plan, mode, converter, facts(), message), **marks}
+        return {**version_properties(plan, mode, converter, facts(), message), **marks}
 
     try:
         plan.schema = _stamp(plan)
@@ -109,7 +107,10 @@ def _write(
 ) -> tuple[int, int, int]:
     fragments: list[Any] = []
     try:
-        fragments = write_fragments(plan, uri, existing, store, tracker)
+        if plan.write is not None:
+            plan.write(uri, existing, store, tracker, fragments)
+        else:
+            fragments += write_fragments(plan, uri, existing, store, tracker)
         tracker.enter("commit")
         version = commit(plan, uri, existing, mode, store, fragments, properties())
     except BaseException:
@@ -132,7 +133,6 @@ def write_fragments(
     guard = _guard(plan, tracker, failure)
     reader = pa.RecordBatchReader.from_batches(plan.schema, guard)
     append = existing is not None and existing.mode == "append"
-    version = existing.dataset.data_storage_version if append and existing else STORAGE_VERSION
     try:
         with lance_errors(uri, store):
             return list(
@@ -140,7 +140,7 @@ def write_fragments(
                     reader,
                     uri,
                     mode="append" if append else "overwrite",
-                    data_storage_version=version,
+                    data_storage_version=storage_version(existing),
                     storage_options=storage_options(uri, store),
                     **plan.write_options,
                 )
@@ -261,38 +261,3 @@ def _stamp(plan: Plan) -> pa.Schema:
     extra = {key.encode(): value.encode() for key, value in (plan.metadata or {}).items()}
     kind = {b"lancenb.kind": plan.kind.encode()}
     return plan.schema.with_metadata({**(plan.schema.metadata or {}), **extra, **kind})
-
-
-def _properties(
-    plan: Plan, mode: str, converter: str, facts: Mapping[str, Any], message: str
-) -> dict[str, str]:
-    from lancenb import __version__
-    from lancenb.store import redact_facts
-
-    made = {"kind": plan.kind, "mode": mode, "converter": converter, "version": __version__}
-    out = {PREFIX + key: value for key, value in made.items() if value}
-    for key, value in redact_facts(dict(facts)).items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        out[key if key.startswith(PREFIX) else PREFIX + key] = text
-    out[MESSAGE_KEY] = storable(message) or default_message(mode, plan.kind, form_of(facts))
-    return out
-
-
-def storable(value: Any, name: str = "") -> Any:
-    """Return a fact as JSON data: credentials masked, the rest valid Unicode."""
-    from lancenb.store import redact
-
-    if isinstance(value, Mapping):
-        return {_unicode(str(k)): storable(v, str(k)) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [storable(item, name) for item in value]
-    if value is None or isinstance(value, bool):
-        return value
-    if name and redact(f"{name}=x") != f"{name}=x":  # what is called a secret is one
-        return "***"
-    return value if isinstance(value, (int, float)) else redact(_unicode(str(value)))
-
-
-def _unicode(text: str) -> str:
-    """Write the bytes of file names that are not UTF-8 as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 import torch
 
 from ..errors import CorruptInput, InvalidArgument
-from ..store import lance_errors
-from ._fields import refuse_nulls, stored_class_names
+from ._fields import missing, refuse_nulls, stored_class_names
+from ._gone import table_reads
 from ._plan import SamplePlan
 from ._table import PinnedTable
+
+NO_LABEL = -100
 
 
 class LabelReader:
@@ -64,7 +66,7 @@ class LabelReader:
         if text and names:
             known = list(names)
         if known is None and text:
-            with lance_errors(table.uri, table.store):
+            with table_reads(table):
                 values = table.dataset.to_table(columns=[column])[column]
             known = sorted(v for v in pc.unique(values).to_pylist() if v is not None)
         if known is not None and len(set(known)) != len(known):
@@ -94,13 +96,25 @@ class LabelReader:
         lookup = step if self.lookup is None else step[self.lookup]
         return LabelReader(self.table, self.column, wanted, False, lookup)
 
-    def ids(self, values: pa.ChunkedArray, rows: Sequence[int]) -> torch.Tensor:
+    def ids(
+        self, values: pa.ChunkedArray, rows: Sequence[int], *, fill: bool = False
+    ) -> torch.Tensor:
         """Ids of some labels, int64.
+
+        Args:
+            values: the stored labels.
+            rows: row number of each, for messages.
+            fill: give rows without a label the id -100, which torch's cross entropy leaves out.
 
         Raises:
             CorruptInput: a row without a label, or with a name or id outside the list.
         """
-        return torch.from_numpy(self._ids(values, rows))
+        if not fill or not values.null_count:
+            return torch.from_numpy(self._ids(values, rows))
+        there = np.flatnonzero(~missing(values))
+        found = np.full(len(values), NO_LABEL, dtype=np.int64)
+        found[there] = self._ids(values.take(pa.array(there)), [rows[i] for i in there.tolist()])
+        return torch.from_numpy(found)
 
     def _ids(self, values: pa.ChunkedArray, rows: Sequence[int]) -> np.ndarray:
         refuse_nulls(self.column, values, rows)
@@ -130,7 +144,7 @@ class LabelReader:
 
     def all_ids(self, rows: np.ndarray | None) -> np.ndarray:
         """Ids of the chosen rows of the whole table."""
-        with lance_errors(self.table.uri, self.table.store):
+        with table_reads(self.table):
             values = self.table.dataset.to_table(columns=[self.column])[self.column]
         if rows is not None:
             values = values.take(pa.array(rows))

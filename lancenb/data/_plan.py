@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..errors import ColumnNotFound, InvalidArgument
-from ._fields import is_picture
+from ._schema import is_picture
 
 _LABEL_NAMES = ("label", "labels", "fine_label", "class")
 
@@ -45,6 +45,13 @@ class SamplePlan:
             return sample
         image = sample[self.image_key]
         return (image, sample[self.label_key]) if self.form == "pair" else image
+
+    def outer(self, columns: dict[str, Any]) -> Any:
+        """Give the columns of a batch their outer form."""
+        if self.form == "dict":
+            return columns
+        image = columns[self.image_key]
+        return (image, columns[self.label_key]) if self.form == "pair" else image
 
 
 def sample_plan(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..catalog.filters import check_sql, to_sql
-from ..store import lance_errors
+from ._gone import table_reads
 from ._table import PinnedTable
 
 Filter = str | Sequence[tuple[str, str, Any]]
@@ -24,12 +24,12 @@ def matching_rows(table: PinnedTable, condition: Filter) -> np.ndarray:
     """
     dataset = table.dataset
     sql = check_sql(dataset, to_sql(condition, dataset.schema))
-    with lance_errors(table.uri, table.store):
+    with table_reads(table):
         found = dataset.to_table(columns=["_rowoffset"], filter=sql)
     return np.sort(found["_rowoffset"].to_numpy().astype(np.int64))
 
 
-def checked_indices(indices: Sequence[Any], total: int) -> list[int]:
+def checked_indices(indices: Sequence[Any] | np.ndarray, total: int) -> list[int]:
     """Places of samples counted from 0; negative ones count from the end.
 
     Raises:
@@ -45,6 +45,17 @@ def checked_indices(indices: Sequence[Any], total: int) -> list[int]:
     return found
 
 
+def place_array(indices: Sequence[Any] | np.ndarray, total: int) -> np.ndarray:
+    """:func:`checked_indices` as an int64 array (fast for lists of plain integers)."""
+    found = np.asarray(indices)
+    if found.dtype.kind not in "iu" or found.ndim != 1:
+        return np.array(checked_indices(indices, total), dtype=np.int64)
+    if len(found) and not (-total <= found.min() and found.max() < total):
+        return np.array(checked_indices(indices, total), dtype=np.int64)
+    found = found.astype(np.int64)
+    return np.where(found < 0, found + total, found)
+
+
 def one_picture_size(table: PinnedTable, column: str) -> tuple[int, int] | None:
     """(height, width) shared by all pictures, or None when they differ.
 
@@ -52,7 +63,7 @@ def one_picture_size(table: PinnedTable, column: str) -> tuple[int, int] | None:
     """
     dataset = table.dataset
     names = set(dataset.schema.names)
-    with lance_errors(table.uri, table.store):
+    with table_reads(table):
         if {"width", "height"} <= names:
             import pyarrow.compute as pc
 
@@ -74,11 +85,10 @@ def one_picture_size(table: PinnedTable, column: str) -> tuple[int, int] | None:
             return None
         rows = sorted({int(i) for i in np.linspace(0, count - 1, min(16, count))})
         cells = dataset.take(rows, columns=[column])[column].to_pylist()
-    from ._decode import BadPicture, decode_rgb
+    from ._pillow import BadPicture, pillow_rgb
 
     try:
-        shown = [decode_rgb(cell) for cell in cells]
+        shapes = {pillow_rgb(cell).shape[:2] for cell in cells}
     except BadPicture:
         return None
-    shapes = {(picture.shape[1], picture.shape[2]) for picture in shown}
     return shapes.pop() if len(shapes) == 1 else None

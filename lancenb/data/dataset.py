@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.context import get_spawning_popen
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from ..errors import ColumnNotFound, InvalidArgument
+from ..errors import InvalidArgument
 from ..store import Store
-from ._cache import PictureCache
+from ._batch import Fetched, fetched, whole_batch
+from ._decode import PictureDecoder
+from ._described import Described
 from ._fields import check_readable, is_picture
 from ._labels import LabelReader
+from ._memory import SampleMemory
+from ._nulls import masked_keys
 from ._plan import SamplePlan, sample_plan
+from ._pool import BatchPool
 from ._reader import BadRow, RowReader
-from ._rows import Filter, checked_indices, matching_rows, one_picture_size
+from ._rows import Filter, checked_indices, matching_rows, place_array
+from ._sheet import transformed
 from ._table import PinnedTable
+from ._tokens import TextEncoder
 
 
-class LanceTorchDataset(Dataset[Any]):
+class LanceTorchDataset(Described, Dataset[Any]):
     """One version of a table for ``torch.utils.data``: exact length, random access, batched reads.
 
     An image table gives ``(image, label)`` (``image`` alone when it has no labels): ``image`` is
@@ -36,26 +43,47 @@ class LanceTorchDataset(Dataset[Any]):
             text labels into ids.
         filter: SQL text, or triples ``(column, op, value)``; resolved once, on the pinned version.
         transform: called with the picture where there is one, else with the sample dictionary.
+            One with an attribute ``seeded = True`` is called with the seed of the row as second
+            argument (:class:`~lancenb.data.transforms.RandomCropResize`); in loaders, torch's
+            random functions in any other one draw from a generator with that seed.
         version: version number or tag; ``None`` pins the version that is the head now, so that
             later appends change nothing.
         store: credentials for a URI in an object store.
         on_error: ``"raise"`` (name the row and its file) or ``"skip"`` unreadable rows; skipped
             rows are listed in :attr:`skipped`.
-        cache: keep decoded pictures in memory (5-10x faster for small ones): True, False, or
-            ``"auto"``: when all have one size and need less than ``cache_limit`` bytes.
+        cache: keep decoded pictures of one size, and columns of numbers, in memory that spawned
+            workers share: True, False, or ``"auto"``: what fits into ``cache_limit`` bytes.
         cache_limit: bytes for ``cache="auto"``.
         class_names: names in id order, for text labels; default: the stored ones, else the
             sorted distinct values of the table.
+        nulls: ``"raise"`` (name the row) where a number, text for the tokenizer or label is
+            missing, or ``"fill"``: NaN, 0 or False, an empty text, and -100 for labels (which
+            torch's cross entropy leaves out); then each column of the table that misses values
+            has a bool ``<key>_mask`` beside it, False where the value is made up.
+        tokenizer: a Hugging Face tokenizer, or a function from a text to a list of ids; the text
+            column becomes ``input_ids`` and ``attention_mask`` (int64), padded on the right to
+            the longest of a batch.
+        max_length: ids kept of one text.
+        decoder: ``"auto"``, or the decoder to prefer for JPEGs: ``"torchvision"``,
+            ``"nvimgcodec"`` (the extra ``decode``; decodes only what a crop needs) or
+            ``"pillow"``. All give the same pixels.
+        stream: give a :class:`~lancenb.data.stream.LanceTorchStream` over this data set instead,
+            for a torch ``DataLoader`` that wants an iterable one.
 
     Raises:
         NotFound: no such table, version or tag.
         ColumnNotFound: an unknown column.
         InvalidFilter: a filter that cannot be understood.
-        InvalidArgument: a table of weights.
+        InvalidArgument: a table of weights, or an argument that cannot work.
+        MissingDependency: a decoder that is not installed.
 
     >>> data = LanceTorchDataset(dm["cifar10-train"], version="best")  # doctest: +SKIP
     >>> image, label = data[0]  # doctest: +SKIP
     """
+
+    def __new__(cls, *args: Any, stream: bool = False, **options: Any) -> Any:
+        """Make a stream where one is asked for."""
+        return cls(*args, **options).stream() if stream else super().__new__(cls)
 
     def __init__(
         self,
@@ -63,7 +91,7 @@ class LanceTorchDataset(Dataset[Any]):
         columns: Sequence[str] | None = None,
         mapping: Mapping[str, str] | None = None,
         filter: Filter | None = None,
-        transform: Callable[[Any], Any] | None = None,
+        transform: Callable[..., Any] | None = None,
         version: int | str | None = None,
         store: Store | None = None,
         *,
@@ -71,109 +99,66 @@ class LanceTorchDataset(Dataset[Any]):
         cache: bool | str = "auto",
         cache_limit: int = 256 << 20,
         class_names: Sequence[str] | None = None,
+        nulls: str = "raise",
+        tokenizer: Callable[..., Any] | None = None,
+        max_length: int | None = None,
+        decoder: str = "auto",
+        stream: bool = False,
     ):
-        if on_error not in ("raise", "skip"):
-            raise InvalidArgument(f"on_error is 'raise' or 'skip', not {on_error!r}")
+        for name, value, known in (
+            ("on_error", on_error, ("raise", "skip")),
+            ("nulls", nulls, ("raise", "fill")),
+        ):
+            if value not in known:
+                raise InvalidArgument(f"{name} is {known[0]!r} or {known[1]!r}, not {value!r:.60}")
         if cache not in (True, False, "auto"):
-            raise InvalidArgument(f"cache is True, False or 'auto', not {cache!r}")
+            raise InvalidArgument(f"cache is True, False or 'auto', not {cache!r:.60}")
         if transform is not None and not callable(transform):
             raise InvalidArgument(f"transform={transform!r:.60} is no function")
         self.table = PinnedTable(source, version, store)
         self.transform = transform
-        self.cache_mode = cache
-        self.cache_limit = cache_limit
+        self.memory = SampleMemory(cache, cache_limit)
+        self.pool = BatchPool()
         schema = self.table.dataset.schema
         self.plan: SamplePlan = sample_plan(self.table.name, schema, columns, mapping)
         for column in self.plan.columns:
             check_readable(schema.field(column))
         self.pictures = {c for c in self.plan.columns if is_picture(schema.field(c), schema)}
         self.labels_reader = LabelReader.of(self.table, schema, self.plan, class_names)
-        self.reader = RowReader(self.table, self.plan, self.pictures, self.labels_reader, on_error)
+        self.reader = RowReader(
+            self.table,
+            self.plan,
+            self.pictures,
+            self.labels_reader,
+            on_error,
+            PictureDecoder(decoder),
+            TextEncoder.of(tokenizer, self.plan, schema, max_length),
+            masked_keys(self.table, self.plan) if nulls == "fill" else None,
+        )
         self.rows: np.ndarray | None = matching_rows(self.table, filter) if filter else None
         self._total = int(self.table.dataset.count_rows())
-        self._reset()
-
-    def _reset(self) -> None:
-        self._cache: PictureCache | None = None
-        self._cache_tried = False
         self._size: tuple[int, int] | bool | None = False
 
-    # what it is ------------------------------------------------------------------------------
-    @property
-    def name(self) -> str:
-        """Name of the artefact, or the last part of the URI."""
-        return self.table.name
+    def stream(self, **options: Any) -> Any:
+        """The samples as a :class:`~lancenb.data.stream.LanceTorchStream` with these options."""
+        from .stream import LanceTorchStream
 
-    @property
-    def uri(self) -> str:
-        """Where the table is."""
-        return self.table.uri
-
-    @property
-    def version(self) -> int:
-        """The pinned Lance version."""
-        return self.table.version
-
-    @property
-    def class_names(self) -> list[str] | None:
-        """Names of the classes in id order, when they are known."""
-        return self.labels_reader.names if self.labels_reader else None
-
-    @property
-    def num_classes(self) -> int | None:
-        """Number of classes, when the names are known; else the largest stored id + 1."""
-        if not self.labels_reader:
-            return None
-        if self.labels_reader.names is not None:
-            return len(self.labels_reader.names)
-        labels = self.labels()
-        return int(labels.max()) + 1 if len(labels) else None
-
-    @property
-    def picture_size(self) -> tuple[int, int] | None:
-        """(height, width) when all pictures share one size, else None."""
-        if isinstance(self._size, bool):
-            column = next(iter(self.pictures), None)
-            self._size = one_picture_size(self.table, column) if column else None
-        return self._size
-
-    @property
-    def skipped(self) -> list[BadRow]:
-        """Unreadable rows met so far in this process, with ``on_error="skip"``."""
-        return [self.reader.bad[row] for row in sorted(self.reader.bad)]
-
-    @property
-    def skipped_count(self) -> int:
-        """Unreadable rows met so far, those met by worker processes included (once per pass)."""
-        return len(self.reader.bad) + int(self.reader.worker_bad.sum())
-
-    def labels(self) -> np.ndarray:
-        """Label ids of all samples, int64, in order."""
-        if not self.labels_reader:
-            raise ColumnNotFound(f"'{self.name}' has no label column")
-        return self.labels_reader.all_ids(self.rows)
-
-    def __len__(self) -> int:
-        return self._total if self.rows is None else len(self.rows)
-
-    def __repr__(self) -> str:
-        classes = f", {len(self.class_names)} classes" if self.class_names else ""
-        return (
-            f"<LanceTorchDataset {self.name} version {self.version}, {len(self):,} rows{classes}>"
-        )
+        return LanceTorchStream(self, **options)
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> LanceTorchDataset:
         """The same data set with only these samples, in this order."""
         chosen = np.asarray(indices, dtype=np.int64)
         if len(chosen) and (chosen.min() < 0 or chosen.max() >= len(self)):
             raise InvalidArgument(f"subset indices must lie in 0..{len(self) - 1}")
-        other = self._copy()
+        other = self._with_own_accounts()
         other.rows = chosen if self.rows is None else self.rows[chosen]
+        other.memory = self.memory.empty()
+        other._size = False
         return other
 
-    def with_transform(self, transform: Callable[[Any], Any] | None) -> LanceTorchDataset:
+    def with_transform(self, transform: Callable[..., Any] | None) -> LanceTorchDataset:
         """The same samples with another transform."""
-        other = self._copy()
+        other = self._with_own_accounts()
         other.transform = transform
         return other
 
@@ -183,118 +168,115 @@ class LanceTorchDataset(Dataset[Any]):
         Raises:
             InvalidArgument: the data set has a class that is not in the list.
         """
-        other = self._copy()
+        other = self._with_own_accounts()
+        other.memory = self.memory.empty()
         if self.labels_reader is not None:
             other.labels_reader = self.labels_reader.renamed(class_names)
             other.reader.labels = other.labels_reader
         return other
 
-    def _copy(self) -> LanceTorchDataset:
+    def _with_own_accounts(self) -> LanceTorchDataset:
+        other = self.__copy__()
+        other.reader = self.reader.fresh()
+        return other
+
+    def __copy__(self) -> LanceTorchDataset:
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other.reader = self.reader.fresh()
-        other._reset()
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cache": None, "_cache_tried": True}
+        if get_spawning_popen() is not None:  # read once, before the workers that share it
+            self.memory.ready(self)
+        return self.__dict__.copy()
 
     # reading ---------------------------------------------------------------------------------
     def __getitem__(self, index: int) -> Any:
         found = self.finish(self.fetch([index]))
         if not found:
             place = checked_indices([index], len(self))
-            raise self.reader.corrupt(self.reader.bad[self._row_numbers(place)[0]])
+            raise self.reader.corrupt(self.reader.bad[int(self.row_numbers(place)[0])])
         return found[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Samples of one batch, by one ``take``; unreadable rows are left out when skipping."""
-        return self.finish(self.fetch(indices), seed=getattr(indices, "seed", None))
+        return self.finish(self.fetch(indices))
 
-    def finish(self, samples: list[dict[str, Any]], seed: int | None = None) -> list[Any]:
-        """Apply the transform and give samples their outer form (see the class).
+    def read_batch(
+        self, indices: Sequence[int], *, augment: Any = None, pin: bool = False
+    ) -> Any | None:
+        """A whole batch in the order of the indices: columns are read, decoded and put together.
+
+        It may be called from any thread. The memory of a batch is used again only when nothing
+        refers to it any more. Pictures lie in channels-last order after a transform.
 
         Args:
-            samples: what :meth:`fetch` returned.
-            seed: seed of torch's random numbers while the transform runs; None leaves them alone.
-        """
-        if self.transform is None:
-            return [self.plan.shape(sample) for sample in samples]
-        with contextlib.ExitStack() as stack:
-            if seed is not None and not getattr(self.transform, "deterministic", False):
-                stack.enter_context(torch.random.fork_rng(devices=[]))
-                torch.random.manual_seed(seed)
-            return [self.plan.shape(sample, self.transform) for sample in samples]
+            indices: places of samples; a list with ``seeds`` (or a ``seed``), as loaders use,
+                makes random transforms a function of them.
+            augment: called with the pictures of the batch and the seeds of their rows
+                (``augment.by_row``), or else a seeded generator.
+            pin: page-locked memory, where there is a GPU.
 
-    def fetch(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        Returns:
+            Tensors in the form of a sample (see the class) with the rows as first dimension; text
+            and other objects as lists. None when no row can be read.
+
+        Raises:
+            IndexError: there is no such sample.
+            CorruptInput: a row cannot be read.
+            InvalidArgument: pictures of different shapes.
+        """
+        return whole_batch(self, indices, augment, pin)
+
+    def fetch(self, indices: Sequence[int]) -> Fetched:
         """Read and decode the samples at ``indices`` without the transform.
 
         Raises:
             IndexError: there is no such sample.
             CorruptInput: a row cannot be read.
         """
-        indices = checked_indices(indices, len(self))
-        cache = self._ready_cache()
-        if cache is not None:
-            self._fill(cache, indices)
-        if cache is None or not cache.usable:
-            return [s for s in self._read(indices) if s is not None]
-        image, label = self.plan.image_key, self.plan.label_key
-        return [
-            {image: cache.images[i], **({label: cache.labels[i]} if label else {})}
-            for i in indices
-            if cache.known[i]
-        ]
+        return fetched(self, indices)
 
-    def fetch_stacked(self, indices: Sequence[int]) -> Any | None:
-        """A whole batch of cached pictures as stacked tensors, or None when that is not possible.
+    def finish(self, samples: list[dict[str, Any]], seed: int | None = None) -> list[Any]:
+        """Apply the transform and give samples their outer form (see the class).
 
-        Returns:
-            ``(images uint8 (n, 3, h, w), labels int64 (n,))``, or the images alone.
+        Args:
+            samples: what :meth:`fetch` returned; the seeds of its rows come before ``seed``.
+            seed: seed of the random numbers of the transform; None takes torch's global ones.
         """
-        cache = self._ready_cache() if self.transform is None and self.plan.form != "dict" else None
-        if cache is None:
-            return None
-        indices = checked_indices(indices, len(self))
-        self._fill(cache, indices)
-        if not cache.usable:
-            return None
-        at = torch.as_tensor(indices, dtype=torch.int64)
-        at = at[cache.known[at]]
-        return (cache.images[at], cache.labels[at]) if self.plan.label_key else cache.images[at]
+        transform = self.transform
+        if transform is None:
+            return [self.plan.shape(sample) for sample in samples]
+        seeds = getattr(samples, "seeds", None)
+        if seeds is None:
+            count = range(len(samples))
+            seeds = [None if seed is None else seed + number for number in count]
+        generator = torch.Generator()
+        shaped = []
+        for number, (sample, each) in enumerate(zip(samples, seeds, strict=True)):
+            try:
+                shaped.append(self.plan.shape(sample, _bound(transform, each, generator)))
+            except Exception as error:
+                if rows := getattr(samples, "rows", None):
+                    self.reader.note(error, rows[number])
+                raise
+        return shaped
 
     def check(self, batch_size: int = 256) -> list[BadRow]:
         """Decode everything once and list the rows that cannot be read."""
         bad: list[BadRow] = []
         for start in range(0, len(self), batch_size):
-            indices = range(start, min(len(self), start + batch_size))
-            self._read(indices, bad)
+            places = np.arange(start, min(len(self), start + batch_size))
+            self.reader.read(self.row_numbers(places).tolist(), bad)
         return bad
 
-    def _fill(self, cache: PictureCache, indices: Sequence[int]) -> None:
-        missing = cache.missing(torch.as_tensor(list(indices), dtype=torch.int64)).tolist()
-        if not missing:
-            return
-        for index, sample in zip(missing, self._read(missing), strict=True):
-            if sample is not None:
-                label = sample[self.plan.label_key] if self.plan.label_key else None
-                cache.put(index, sample[self.plan.image_key], label)
+    def row_numbers(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Row number in the table of samples, int64."""
+        places = place_array(indices, len(self))
+        return places if self.rows is None else self.rows[places]
 
-    def _ready_cache(self) -> PictureCache | None:
-        if not self._cache_tried:
-            self._cache_tried = True
-            simple = self.plan.form in ("pair", "single") and bool(self.pictures)
-            if self.cache_mode and simple and self.picture_size:
-                height, width = self.picture_size
-                if self.cache_mode is True or len(self) * 3 * height * width <= self.cache_limit:
-                    self._cache = PictureCache(len(self), height, width)
-        return self._cache if self._cache is not None and self._cache.usable else None
 
-    def _row_numbers(self, indices: Sequence[int]) -> list[int]:
-        at = np.asarray(list(indices), dtype=np.int64)
-        return (at if self.rows is None else self.rows[at]).tolist()
-
-    def _read(
-        self, indices: Sequence[int], bad: list[BadRow] | None = None
-    ) -> list[dict[str, Any] | None]:
-        return self.reader.read(self._row_numbers(indices), bad)
+def _bound(
+    transform: Callable[..., Any], seed: int | None, generator: torch.Generator
+) -> Callable[[Any], Any]:
+    return lambda part: transformed(part, transform, seed, generator)

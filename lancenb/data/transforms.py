@@ -6,9 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..errors import EmptyInput, InvalidArgument
+from ._crops import RandomCropResize
+from ._seeded import draw
+
+__all__ = [
+    "ChannelStats",
+    "CropFlip",
+    "Pipeline",
+    "RandomCropResize",
+    "channel_stats",
+    "picture_transform",
+]
 
 SMALL = 64
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -39,13 +51,14 @@ class Pipeline:
 
 def picture_transform(
     size: tuple[int, int] | None, *, train: bool = False, to: int | None = None
-) -> Pipeline | None:
-    """The usual torchvision v2 transform for pictures of a given size (uint8 in, uint8 out).
+) -> Pipeline | RandomCropResize | None:
+    """The usual transform for pictures of a given size (uint8 in, uint8 out).
 
     Pictures of one size up to 64 pixels are used as they are (None): augment them in whole
-    batches with :class:`CropFlip`. All others are brought to ``to`` pixels square: random resized
-    crop and flip for training, resize (by 256/224) and centre crop for evaluation. Scaling to
-    0..1 and normalising happen in the model, which keeps its statistics.
+    batches with :class:`CropFlip`. All others are brought to ``to`` pixels square:
+    :class:`RandomCropResize` for training, resize (by 256/224) and centre crop (torchvision v2)
+    for evaluation. Scaling to 0..1 and normalising happen in the model, which keeps its
+    statistics.
 
     Args:
         size: (height, width) shared by all pictures, or None when they differ.
@@ -57,22 +70,26 @@ def picture_transform(
     >>> picture_transform(None, to=96)(torch.zeros(3, 50, 70, dtype=torch.uint8)).shape
     torch.Size([3, 96, 96])
     """
+    if size is not None and (not isinstance(size, (tuple, list)) or len(size) != 2):
+        raise InvalidArgument(
+            f"size is (height, width) of all pictures or None, not {size!r:.40}",
+            hint="picture_transform(None, to=96) brings pictures to 96 pixels",
+        )
     if to is not None and to < 1:
         raise InvalidArgument(f"the side of an image is at least 1 pixel, not {to}")
     if size is not None and max(size) <= SMALL and to in (None, size[0]) and size[0] == size[1]:
         return None
-    from torchvision.transforms import v2
-
     side = to or (max(size) if size is not None and max(size) <= SMALL else 224)
     if train:
-        steps = [v2.RandomResizedCrop(side, antialias=True), v2.RandomHorizontalFlip()]
-        return Pipeline(steps, deterministic=False)
+        return RandomCropResize(side)
+    from torchvision.transforms import v2
+
     steps = [v2.Resize(round(side * 256 / 224), antialias=True), v2.CenterCrop(side)]
     return Pipeline(steps, deterministic=True)
 
 
 class CropFlip:
-    """Random crop (after zero padding) and mirror of each picture of a batch, vectorised.
+    """Random crop (after zero padding) and mirror of each picture of a batch.
 
     Args:
         padding: pixels added at each side before cropping to the old size.
@@ -88,22 +105,51 @@ class CropFlip:
         self.flip = flip
 
     def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Transform a batch ``(n, 3, h, w)``, each picture by numbers of its own."""
-        count, _, height, width = images.shape
-        pad = self.padding
-        if pad:
-            top = torch.randint(0, 2 * pad + 1, (count,), generator=generator)
-            left = torch.randint(0, 2 * pad + 1, (count,), generator=generator)
-            wide = torch.nn.functional.pad(images, (pad, pad, pad, pad))
-            down = (top[:, None] + torch.arange(height))[:, None, :, None]
-            across = (left[:, None] + torch.arange(width))[:, None, None, :]
-            which = torch.arange(count)[:, None, None, None]
-            channel = torch.arange(images.shape[1])[None, :, None, None]
-            images = wide[which, channel, down, across]
+        """Transform a batch ``(n, channels, h, w)``, each picture by numbers of its own."""
+        count, reach = len(images), 2 * self.padding + 1
+        top = left = torch.zeros(count, dtype=torch.int64)
+        mirrored = torch.zeros(count, dtype=torch.bool)
+        if self.padding:
+            top = torch.randint(0, reach, (count,), generator=generator)
+            left = torch.randint(0, reach, (count,), generator=generator)
         if self.flip:
             mirrored = torch.rand(count, generator=generator) < 0.5
-            images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-        return images
+        return self._moved(images, top.tolist(), left.tolist(), mirrored.tolist())
+
+    def by_row(self, images: torch.Tensor, seeds: np.ndarray) -> torch.Tensor:
+        """Transform a batch, each picture by the seed of its row, whatever else is in the batch.
+
+        Args:
+            images: ``(n, channels, h, w)``.
+            seeds: uint64 ``(n,)``, such as :func:`lancenb.data.order.row_seeds` gives.
+
+        >>> seeds = np.array([3, 4], dtype=np.uint64)
+        >>> batch = torch.arange(2 * 3 * 16, dtype=torch.uint8).reshape(2, 3, 4, 4)
+        >>> both = CropFlip(1).by_row(batch, seeds)
+        >>> torch.equal(both[1:], CropFlip(1).by_row(batch[1:], seeds[1:]))
+        True
+        """
+        seeds = np.asarray(seeds, dtype=np.uint64)
+        if len(seeds) != len(images):
+            raise InvalidArgument(f"{len(images)} images need as many seeds, not {len(seeds)}")
+        reach = 2 * self.padding + 1
+        top = (draw(seeds, 1) * reach).astype(np.int64)
+        left = (draw(seeds, 2) * reach).astype(np.int64)
+        mirrored = (draw(seeds, 3) < 0.5) & self.flip
+        return self._moved(images, top.tolist(), left.tolist(), mirrored.tolist())
+
+    def _moved(
+        self, images: torch.Tensor, top: list[int], left: list[int], mirrored: list[bool]
+    ) -> torch.Tensor:
+        height, width = images.shape[2:]
+        wide = torch.nn.functional.pad(images, (self.padding,) * 4).numpy()
+        out = torch.empty(images.shape, dtype=images.dtype)
+        # numpy: a slice of it costs a fifth of a tensor's
+        shown = out.numpy()
+        for number, (y, x, turned) in enumerate(zip(top, left, mirrored, strict=True)):
+            part = wide[number, :, y : y + height, x : x + width]
+            shown[number] = part[:, :, ::-1] if turned else part
+        return out
 
     def __repr__(self) -> str:
         return f"CropFlip(padding={self.padding}, flip={self.flip})"
@@ -123,7 +169,7 @@ def channel_stats(dataset: Any, *, limit: int = 2000) -> ChannelStats:
 
     Args:
         dataset: a :class:`~lancenb.data.LanceTorchDataset` with pictures (its transform is
-            not applied).
+            not applied), or one of ``(uint8 picture, label)`` as a ``JiTDataModule`` has.
         limit: pictures looked at, evenly spread over the rows.
 
     Raises:
@@ -136,8 +182,8 @@ def channel_stats(dataset: Any, *, limit: int = 2000) -> ChannelStats:
     total = torch.zeros(3, dtype=torch.float64)
     squares = torch.zeros(3, dtype=torch.float64)
     for start in range(0, len(picks), 256):
-        for sample in dataset.fetch(picks[start : start + 256]):
-            flat = sample[dataset.plan.image_key].reshape(3, -1).to(torch.float64) / 255
+        for picture in _pictures(dataset, picks[start : start + 256]):
+            flat = picture.reshape(3, -1).to(torch.float64) / 255
             pixels += flat.shape[1]
             seen += 1
             total += flat.sum(1)
@@ -147,6 +193,12 @@ def channel_stats(dataset: Any, *, limit: int = 2000) -> ChannelStats:
     mean = total / pixels
     std = (squares / pixels - mean * mean).clamp_min(0).sqrt().clamp_min(1e-3)
     return ChannelStats(_triple(mean), _triple(std), seen)
+
+
+def _pictures(dataset: Any, places: list[int]) -> list[torch.Tensor]:
+    if hasattr(dataset, "plan"):
+        return [sample[dataset.plan.image_key] for sample in dataset.fetch(places)]
+    return [picture for picture, _ in dataset.__getitems__(places)]
 
 
 def _triple(values: torch.Tensor) -> tuple[float, float, float]:

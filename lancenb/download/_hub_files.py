@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -78,7 +79,7 @@ class HubFolder:
             return
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+            fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
             fresh.write_text(commit, "utf-8")
             os.replace(fresh, path)
 
@@ -89,14 +90,13 @@ class HubFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.is_file() and (path.is_symlink() or not blob.is_file()):
                 return path
-            with suppress(FileNotFoundError):
-                path.unlink()  # a link to content that is gone
+            # Beside, then in one step: others who link the same file never see it gone.
+            fresh = self.blobs / f".{blob.name}.{uuid.uuid4().hex}.link"
             try:
-                path.symlink_to(os.path.relpath(blob, path.parent))
-            except FileExistsError:
-                pass  # another process was faster
+                fresh.symlink_to(os.path.relpath(blob, path.parent))
             except OSError:  # pragma: no cover (Windows without the right to link)
-                os.replace(blob, path)
+                fresh = blob
+            os.replace(fresh, path)
         return path
 
 

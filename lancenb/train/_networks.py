@@ -1,4 +1,4 @@
-"""Networks of torchvision by name: the right head, a stem for small pictures, stored weights."""
+"""Networks by name: the right head, a stem for small pictures, stored weights."""
 
 from __future__ import annotations
 
@@ -10,16 +10,24 @@ import torch
 from torch import nn
 
 from ..errors import InvalidArgument, Offline, WeightsMismatch
+from . import _simple
 
 SMALL_PICTURES = 64
 STEMS = ("auto", "imagenet", "small", "cifar")
 
 
+def known_networks() -> list[str]:
+    """Names that :func:`build_network` takes: torchvision's classification networks and ours."""
+    import torchvision
+
+    return [*torchvision.models.list_models(torchvision.models), _simple.NAME]
+
+
 def build_network(name: str, num_classes: int, *, pretrained: bool = False) -> nn.Module:
-    """Make a torchvision classification network with a fresh head.
+    """Make a classification network with a fresh head.
 
     Args:
-        name: a name of ``torchvision.models.list_models(torchvision.models)``.
+        name: one of :func:`known_networks`, such as ``"resnet18"`` or ``"simple_cnn"``.
         num_classes: outputs, ``>= 1``.
         pretrained: load torchvision's default weights (all but the head); needs the network.
 
@@ -29,15 +37,21 @@ def build_network(name: str, num_classes: int, *, pretrained: bool = False) -> n
     """
     import torchvision
 
-    known = torchvision.models.list_models(torchvision.models)
+    known = known_networks()
     if name not in known:
         near = difflib.get_close_matches(str(name), known, n=3)
         raise InvalidArgument(
-            f"torchvision has no classification model called {name!r}",
+            f"there is no classification network called {name!r}",
             hint=f"did you mean {' or '.join(near)}?" if near else "for example 'resnet18'",
         )
     if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
         raise InvalidArgument(f"num_classes must be a whole number >= 1, not {num_classes!r}")
+    if name == _simple.NAME:
+        if pretrained:
+            raise InvalidArgument(
+                f"nobody has published weights of {name}", hint="pretrained=False"
+            )
+        return _simple.SimpleCNN(num_classes)
     extra = {"init_weights": True} if name in ("googlenet", "inception_v3") else {}
     network = torchvision.models.get_model(name, weights=None, num_classes=num_classes, **extra)
     if pretrained:
@@ -86,6 +100,26 @@ def load_backbone(
     Raises:
         WeightsMismatch: any other tensor is missing, unexpected or of another shape.
     """
+    fresh, kept = check_backbone(network, state, source=source, heads=heads)
+    network.load_state_dict(kept, strict=False)
+    return fresh
+
+
+def check_backbone(
+    network: nn.Module,
+    state: Mapping[str, torch.Tensor],
+    *,
+    source: str = "the stored weights",
+    heads: Sequence[str] = (),
+) -> tuple[list[str], dict[str, torch.Tensor]]:
+    """Hold weights against a network, which may be one without memory; see :func:`load_backbone`.
+
+    Returns:
+        Names of the head tensors that would stay fresh, and the tensors to load.
+
+    Raises:
+        WeightsMismatch: any tensor but the head's is missing, unexpected or of another shape.
+    """
     allowed = tuple(heads) or (head_prefix(network), "AuxLogits.", "aux1.", "aux2.")
     given = dict(state)
     for prefix in ("module.", "net."):
@@ -118,9 +152,7 @@ def load_backbone(
             hint=f"only {allowed[0]}* may differ; choose the architecture they were made for",
             details={"wrong": wrong},
         )
-    kept = {name: given[name] for name in own if name in given and name not in fresh}
-    network.load_state_dict(kept, strict=False)
-    return fresh
+    return fresh, {name: given[name] for name in own if name in given and name not in fresh}
 
 
 def adapt_stem(network: nn.Module, stem: str, image_size: int | None) -> str:

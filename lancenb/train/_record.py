@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import torch
 
 from .classifier import ImageClassifier
+from .result import ends_of_loss
 
 _PACKAGES = ("lancenb", "torch", "torchvision", "lightning", "torchmetrics", "pylance", "pyarrow")
 #: Rows of a history that are stored with the weights.
@@ -48,43 +50,80 @@ def brief_history(history: pa.Table) -> dict[str, list[Any]]:
     }
 
 
-def run_record(
+def run_facts(
     module: ImageClassifier,
     data: tuple[str, int] | None,
     start: tuple[str, int] | None,
-    history: pa.Table,
-    seconds: float,
     *,
     rows: int,
     val: tuple[str, int] | None,
+    val_rows: int,
+    fraction: float | None,
+    config: Mapping[str, Any] | None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """JSON-able facts of one run.
+    """JSON-able facts of one run that are known before it.
 
     Args:
-        module: the trained classifier; its hyperparameters rebuild it.
+        module: the classifier; its hyperparameters rebuild it.
         data: name and Lance version of the training data.
         start: name and version of the weights it started from.
-        history: figures per step.
-        seconds: time taken.
         rows: training rows.
         val: name and Lance version of the validation data.
+        val_rows: validation rows.
+        fraction: share of the data that was split off for them; None for data of their own.
+        config: the composed configuration it comes from.
         settings: the other arguments of the run.
     """
-    losses = history["train_loss"].to_pylist()
-    accuracies = [v for v in history["val_acc"].to_pylist() if v is not None]
     return {
         "classifier": dict(module.hparams),
         "data": {"name": data[0], "version": data[1], "rows": rows} if data else {"rows": rows},
-        "validation": {"name": val[0], "version": val[1]} if val else None,
+        "validation": {
+            "name": val[0],
+            "version": val[1],
+            "rows": val_rows,
+            "fraction": fraction,
+        }
+        if val
+        else None,
         "start": {"name": start[0], "version": start[1]} if start else None,
         "settings": settings,
+        "config": dict(config) if config is not None else None,
         "versions": versions(),
-        "device": str(next(module.parameters()).device),
         "threads": torch.get_num_threads(),
-        "steps_done": len(losses),
-        "loss_first": losses[0] if losses else None,
-        "loss_last": losses[-1] if losses else None,
-        "val_acc": accuracies[-1] if accuracies else None,
+    }
+
+
+def run_outcome(history: pa.Table, device: str, seconds: float, here: int) -> dict[str, Any]:
+    """JSON-able facts of one run that are known after it; what is no finite number is None.
+
+    The losses are those of :class:`FitResult`: means of the first and of the last tenth.
+
+    Args:
+        history: figures per step, one or more.
+        device: where it ran.
+        seconds: time taken.
+        here: steps made by this process, without those before the checkpoint it went on from.
+    """
+    first, last = ends_of_loss(history)
+    accuracies = [v for v in history["val_acc"].to_pylist() if v is not None]
+    return {
+        "device": device,
+        "steps_done": history.num_rows,
+        "steps_here": here,
+        "loss_first": _finite([first]),
+        "loss_last": _finite([last]),
+        "val_acc": _finite(accuracies[-1:]),
         "seconds": round(seconds, 3),
     }
+
+
+def _finite(values: list[float]) -> float | None:
+    """The one value there is, when JSON has a form for it."""
+    return values[0] if values and math.isfinite(values[0]) else None
+
+
+def first_lost(history: pa.Table) -> int | None:
+    """Return the first step whose loss is no finite number; ``None`` when there is none."""
+    pairs = zip(history["step"].to_pylist(), history["train_loss"].to_pylist(), strict=True)
+    return next((step for step, loss in pairs if not math.isfinite(loss)), None)

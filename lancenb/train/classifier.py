@@ -1,8 +1,7 @@
-"""``ImageClassifier``: a Lightning module over torchvision's networks."""
+"""``ImageClassifier``: a Lightning module over torchvision's networks and ``simple_cnn``."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,21 +12,24 @@ from torchmetrics import Accuracy, ConfusionMatrix
 
 from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from ..errors import InvalidArgument
+from ._checks import check_settings
 from ._networks import adapt_stem, build_network, head_prefix, load_backbone
+from ._schedule import Cosine, fit_schedule
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("cosine", "constant")
 
 
 class ImageClassifier(L.LightningModule):
-    """Classifies pictures with any network of torchvision; scales and normalises them itself.
+    """Classifies pictures with any network by name; scales and normalises them itself.
 
     Logs ``train_loss``, ``train_acc`` per step, ``val_loss``, ``val_acc``, ``test_loss`` and
     ``test_acc`` per epoch. After a test, ``test_confusion`` holds the counts, int64
     ``(num_classes, num_classes)``, rows = true class.
 
     Args:
-        model: name of a torchvision classification network.
+        model: name of a classification network of torchvision, or ``"simple_cnn"``, a network of
+            four layers for small pictures.
         num_classes: classes, ``>= 1``.
         pretrained: start from torchvision's weights (needs the network), all but the head.
         lr: highest learning rate.
@@ -77,18 +79,22 @@ class ImageClassifier(L.LightningModule):
             raise InvalidArgument(f"optimizer is one of {', '.join(OPTIMIZERS)}, not {optimizer!r}")
         if schedule not in SCHEDULES:
             raise InvalidArgument(f"schedule is one of {', '.join(SCHEDULES)}, not {schedule!r}")
-        if not lr > 0:
-            raise InvalidArgument(f"the learning rate must be above 0, not {lr!r}")
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise InvalidArgument("mean and std hold three numbers each, std above 0")
-        if class_names is not None and len(class_names) != num_classes:
-            raise InvalidArgument(f"{len(class_names)} class names for {num_classes} classes")
+        check_settings(
+            {
+                "num_classes": num_classes, "lr": lr, "momentum": momentum,
+                "weight_decay": weight_decay, "warmup": warmup,
+                "label_smoothing": label_smoothing, "image_size": image_size,
+                "mean": mean, "std": std, "class_names": class_names,
+            }
+        )  # fmt: skip
         self.net = build_network(model, num_classes, pretrained=pretrained)
         stem = adapt_stem(self.net, stem, image_size)
         mean, std = [float(v) for v in mean], [float(v) for v in std]
         class_names = list(class_names) if class_names is not None else None
         self.save_hyperparameters()
         self.class_names = class_names
+        #: name and version of the stored weights it started from
+        self.origin: tuple[str, int] | None = None
         self.num_classes = num_classes
         # not part of the weights: a stored model keeps exactly torchvision's tensor names
         self.mean: torch.Tensor
@@ -100,12 +106,11 @@ class ImageClassifier(L.LightningModule):
         self.train_acc = Accuracy(average="micro", **kind)
         self.val_acc = Accuracy(average="micro", **kind)
         self.test_acc = Accuracy(average="micro", **kind)
-        self.confusion = ConfusionMatrix(**kind)
         self.test_confusion: torch.Tensor | None = None
 
     @property
     def architecture(self) -> str:
-        """Name of the network in torchvision."""
+        """Name of the network."""
         return str(self.hparams["model"])
 
     @property
@@ -136,6 +141,16 @@ class ImageClassifier(L.LightningModule):
         logits = self(images)
         return logits, labels, self.loss(logits, labels)
 
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Refuse labels outside the classes, which a GPU would only abort on.
+
+        Raises:
+            InvalidArgument: with the label and the number of classes.
+        """
+        if not self.trainer.predicting:
+            _check_labels(batch["label"] if isinstance(batch, dict) else batch[1], self.num_classes)
+        return batch
+
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
         """One step; logs loss and accuracy of the batch."""
         logits, labels, loss = self._step(batch)
@@ -147,7 +162,7 @@ class ImageClassifier(L.LightningModule):
         """Add a batch to ``val_loss`` and ``val_acc``."""
         logits, labels, loss = self._step(batch)
         self.val_acc.update(_wide(logits), labels)
-        self.log("val_loss", loss, on_epoch=True, batch_size=len(labels))
+        self.log("val_loss", loss, on_epoch=True, batch_size=len(labels), sync_dist=True)
         self.log("val_acc", self.val_acc, on_epoch=True, batch_size=len(labels))
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
@@ -155,14 +170,19 @@ class ImageClassifier(L.LightningModule):
         logits, labels, loss = self._step(batch)
         self.test_acc.update(_wide(logits), labels)
         self.confusion.update(_wide(logits), labels)
-        self.log("test_loss", loss, on_epoch=True, batch_size=len(labels))
+        self.log("test_loss", loss, on_epoch=True, batch_size=len(labels), sync_dist=True)
         self.log("test_acc", self.test_acc, on_epoch=True, batch_size=len(labels))
+
+    def on_test_epoch_start(self) -> None:
+        """Begin to count: a test alone takes the memory for each pair of classes."""
+        counts = ConfusionMatrix(task="multiclass", num_classes=max(2, self.num_classes))
+        self.confusion = counts.to(self.device)
 
     def on_test_epoch_end(self) -> None:
         """Keep the confusion counts in ``test_confusion``."""
         counts = self.confusion.compute().to(torch.int64).cpu()
         self.test_confusion = counts[: self.num_classes, : self.num_classes]
-        self.confusion.reset()
+        del self.confusion
 
     def predict_step(self, batch: Any, batch_idx: int = 0) -> torch.Tensor:
         """Probabilities ``(n, num_classes)`` of a batch, with or without labels."""
@@ -173,7 +193,11 @@ class ImageClassifier(L.LightningModule):
         return self(batch).softmax(dim=1)
 
     def configure_optimizers(self) -> Any:
-        """Optimizer, and the schedule over all steps of this run."""
+        """Optimizer and schedule; :meth:`on_train_start` fits it to the steps of the run.
+
+        Lightning's ``estimated_stepping_batches`` is not asked here: it sets the loaders up before
+        a checkpoint is restored, and their position in it is lost then.
+        """
         hp = self.hparams
         plain = [p for p in self.net.parameters() if p.requires_grad and p.ndim < 2]
         heavy = [p for p in self.net.parameters() if p.requires_grad and p.ndim >= 2]
@@ -192,24 +216,30 @@ class ImageClassifier(L.LightningModule):
             optimizer = kind(groups, lr=hp["lr"])
         if hp["schedule"] == "constant":
             return optimizer
-        total = max(1, int(self.trainer.estimated_stepping_batches))
-        rise = min(total - 1, math.ceil(hp["warmup"] * total)) if hp["warmup"] > 0 else 0
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _Cosine(total, rise))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, Cosine(warmup=hp["warmup"]))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_train_start(self) -> None:
+        """Fit the schedule to the steps this run takes."""
+        for config in self.trainer.lr_scheduler_configs:
+            fit_schedule(config.scheduler, self.trainer)
 
-class _Cosine:
-    """Linear rise over ``rise`` steps, then a half cosine that ends after ``total`` steps."""
 
-    def __init__(self, total: int, rise: int):
-        self.total = total
-        self.rise = rise
-
-    def __call__(self, step: int) -> float:
-        if step < self.rise:
-            return (step + 1) / (self.rise + 1)
-        done = (step - self.rise) / max(1, self.total - self.rise)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+def _check_labels(labels: Any, classes: int) -> None:
+    whole = isinstance(labels, torch.Tensor) and not labels.is_floating_point()
+    if not whole or labels.is_complex():
+        kind = labels.dtype if isinstance(labels, torch.Tensor) else type(labels).__name__
+        raise InvalidArgument(
+            f"labels are whole numbers, not {kind}", hint="0 for the first class, 1 for the second"
+        )
+    if not len(labels):
+        return
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise InvalidArgument(
+            f"label {low if low < 0 else high} is outside the {classes} classes of the model",
+            hint=f"labels count from 0 to {classes - 1}",
+        )
 
 
 def _wide(logits: torch.Tensor) -> torch.Tensor:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from ..data._module_inputs import as_manager
 from ..data.dataset import LanceTorchDataset
-from ..data.loading import BatchLoader, loader
-from ..data.subsets import split
-from ..data.transforms import CropFlip, picture_transform
-from ..errors import EmptyInput, InvalidArgument
+from ..data.resume import LoaderState
+from ..errors import InvalidArgument
 from ..progress import CancelToken, ProgressCallback, Tracker
-from ._inputs import as_dataset, live_callback, same_classes
+from . import _artefacts as artefacts
+from ._callbacks import Recorder
+from ._checks import check_kinds, check_numbers, check_record
+from ._claim import claimed
+from ._data import TrainData, loaders, training_data
+from ._inputs import live_callback
+from ._keeping import Checkpoints, check_place, resume_address
+from ._loggers import as_loggers
 from ._quiet import quiet_lightning, seeded
-from ._record import brief_history, run_record
-from .classifier import ImageClassifier
+from ._record import first_lost, run_facts, run_outcome
+from ._restoring import check_training, restoring
+from ._resuming import Resumed, check_resume
+from ._training import Run, facts_of_run, make_trainer, telling
 from .result import FitResult
-from .stored import check_target, prepare_classifier
+from .stored import prepare_classifier
 
 
 def fit(
@@ -41,30 +51,46 @@ def fit(
     accelerator: str = "auto",
     devices: Any = 1,
     precision: Any = None,
+    strategy: Any = None,
+    accumulate: int = 1,
+    loggers: Any = None,
+    checkpoint: Any = None,
+    resume: Any = None,
+    config: Mapping[str, Any] | None = None,
     save: bool | None = None,
     message: str = "",
     callbacks: Sequence[Any] = (),
-    trainer: dict[str, Any] | None = None,
+    trainer: Any = None,
     progress: ProgressCallback | bool | None = None,
     cancel: CancelToken | None = None,
     curves: Any = None,
 ) -> FitResult:
     """Train a classifier; the trained weights become the next version of the model artefact.
 
-    On a CPU the same arguments give the same losses and weights, bit for bit.
+    On a CPU the same arguments give the same losses and weights, bit for bit (with as many threads
+    of torch); a training that was killed and resumed, too. With a ``manager`` the catalogue gets,
+    beside the weights, the artefact ``<name>-history`` (one row per step) and, with
+    ``checkpoint``, ``<name>-checkpoints``. Under DDP the first process alone stores, and the
+    history has its share of the rows.
+
+    Settings, configuration, data version and package versions of a run are in ``run`` of the
+    result, and stored with the weights: ``lancenb show NAME`` prints them, and
+    ``dm.load_weights(name).extras["lancenb.run"]`` has them.
 
     Args:
         model: name of a stored model (its backbone is the start, only the head may differ), name
-            of a torchvision network (fresh weights), or an
+            of a torchvision network or ``"simple_cnn"`` (fresh weights), or an
             :class:`~lancenb.train.ImageClassifier` (trained in place).
-        data: name, artefact, URI or data set of labelled pictures. Names and versions are pinned
-            before the training begins.
-        manager: catalogue for names and for storing.
+        data: name, artefact, URI or data set of labelled pictures; or a Lightning DataModule, such
+            as :class:`~lancenb.LanceDataModule`, which then says itself what is said by ``val``,
+            ``batch_size``, ``augment``, ``image_size``, ``num_workers`` and ``threads``. Names and
+            versions are pinned before the training begins.
+        manager: catalogue for names and for storing, or its root.
         name: artefact to store to; default: the name given as ``model``.
         val: validation data, or a fraction of ``data`` (0 to 1) to split off by ``seed``.
         epochs: passes over the data, ``>= 1``.
-        steps: at most this many batches per epoch.
-        batch_size: rows per step.
+        steps: at most this many steps of the optimizer per epoch.
+        batch_size: rows per batch and process.
         lr: highest learning rate; default: the classifier's.
         seed: of weights, order and augmentation.
         version: version or tag of the stored model to start from.
@@ -76,10 +102,22 @@ def fit(
         accelerator: as in Lightning: ``"auto"``, ``"cpu"``, ``"gpu"``, ...
         devices: as in Lightning.
         precision: as in Lightning, such as ``"bf16-mixed"``.
+        strategy: as in Lightning, such as ``"ddp"``.
+        accumulate: batches per step of the optimizer.
+        loggers: ``"csv"``, ``"tensorboard"``, ``"wandb"`` (below ``./lancenb-logs``), loggers of
+            Lightning, or several of them.
+        checkpoint: True for each epoch, a number of steps, a folder, or
+            :class:`~lancenb.train.Checkpoints`. The last and the best one are kept.
+        resume: True goes on from the last checkpoint of this run, if there is one; or a path,
+            or a name in the catalogue such as ``"resnet18-checkpoints@best"``. The seed is that of
+            the checkpoint. A complete run is not trained again: a warning says so, and no version
+            is stored unless the weights are not there yet.
+        config: the configuration this comes from, JSON-able; stored with the run.
         save: store the trained weights; default: when there is a manager and a name.
         message: stored with the version.
         callbacks: further Lightning callbacks.
-        trainer: further arguments of ``lightning.Trainer``.
+        trainer: further arguments of ``lightning.Trainer``, or a ``functools.partial`` of a class
+            like it.
         progress: callback or True for a bar.
         cancel: token to stop; nothing is stored then.
         curves: live curves: True makes them, and shows them in a notebook; or a picture to add
@@ -88,190 +126,149 @@ def fit(
     Raises:
         ArtifactNotFound: an unknown name.
         WeightsMismatch: stored weights of another architecture, to start from or under ``name``.
+        StoreNotWritable: the result could not be stored; said before the training.
         EmptyInput: no training rows.
+        Conflict: another training saves checkpoints under this name.
+        CorruptInput: the checkpoint to go on from is damaged.
         InvalidArgument: values that cannot work.
+
+    >>> result = lnb.fit("resnet18", "cifar10-train", manager=dm, val=0.1)  # doctest: +SKIP
+    >>> lnb.fit("resnet18", "cifar10-train", manager=dm, epochs=30, val=0.1,
+    ...         checkpoint=100, resume=True)  # doctest: +SKIP
     """
-    _check(epochs=epochs, steps=steps, batch_size=batch_size)
+    check_numbers(
+        lr, seed, image_size,
+        epochs=epochs, steps=steps, batch_size=batch_size, accumulate=accumulate,
+    )  # fmt: skip
     if save and (manager is None or not (name or isinstance(model, str))):
         raise InvalidArgument("storing needs a manager and a name", hint="fit(..., manager=dm)")
+    begin, manager = time.monotonic(), as_manager(manager)
     picture = live_callback(curves, name or model)
-    begin = time.monotonic()
-    train_set = as_dataset(data, manager)
-    val_set: Any = None
-    if isinstance(val, float):
-        if not isinstance(train_set, LanceTorchDataset):
-            raise InvalidArgument("a validation fraction needs data from a table")
-        train_set, val_set = split(train_set, val, seed=seed)
-    elif val is not None:
-        val_set = as_dataset(val, manager)
-    if not len(train_set):
-        raise EmptyInput(f"'{getattr(train_set, 'name', 'the data')}' has no rows to train on")
+    keep = Checkpoints.of(checkpoint)
+    target = "" if save is False or manager is None else name or _name_of(model)
+    check_place(keep, target)
+    logs = as_loggers(loggers, target or _name_of(model))
+    callbacks = check_kinds(callbacks, logs)
+    if target:
+        artefacts.check_manager(manager)
+    before = Resumed.at(resume_address(resume, keep, target, manager), manager)
+    given, seed = seed, before.seed(seed) if before else seed
+    found = training_data(data, val, manager, seed=seed, resumed=before)
     with seeded(seed), quiet_lightning():
         start = prepare_classifier(
-            model, train_set, manager, version, architecture, image_size=image_size, lr=lr
-        )
+            model, found.train, manager, version, architecture,
+            image_size=image_size or found.image_size, lr=lr,
+        )  # fmt: skip
         module = start.module
-        target = "" if save is False or manager is None else name or start.name
+        if before:
+            check_resume(before, module, epochs=epochs)
         if target:
-            check_target(manager, target, module)
-        train_set = same_classes(train_set, module.class_names)
-        side = image_size or module.hparams["image_size"]
-        batches = _loader(
-            train_set, batch_size, side, num_workers, threads, shuffle=True, seed=seed, crop=augment
+            kept = keep is not None and keep.folder is None
+            artefacts.check_targets(manager, target, module, kept=kept)
+        found = found.counted_as(module.class_names)
+        facts = run_facts(
+            module, _source(found.train), start.source, rows=found.rows, val=_source(found.val),
+            val_rows=found.val_rows, fraction=found.fraction,
+            config=config, epochs=epochs, steps=steps, batch_size=found.batch_size(batch_size),
+            seed=seed,
+            augment=augment, image_size=image_size, accumulate=accumulate,
+            precision=None if precision is None else str(precision),
+        )  # fmt: skip
+        if target or keep:
+            check_record(facts)
+        if before:
+            before.tell(facts["settings"], given)
+        parents = artefacts.parents_of(found.train, start.source, target, manager) if target else []
+        recorder = Recorder(Tracker(progress, cancel), cancel)
+        run = Run(
+            max(epochs, before.done) if before else epochs, steps, accumulate,
+            {"accelerator": accelerator, "devices": devices, "precision": precision,
+             "strategy": strategy, "logger": logs},
+            trainer, [*picture, *callbacks], keep, target, manager, facts_of_run(facts, parents),
+        )  # fmt: skip
+        made = make_trainer(
+            run, recorder, validated=found.val is not None, foreign=found.module is not None
         )
-        val_batches = None
-        if val_set is not None:
-            val_set = same_classes(val_set, module.class_names)
-            val_batches = _loader(val_set, batch_size, side, num_workers, threads)
-        count = min(len(batches), steps or len(batches))
-        tracker = Tracker(
-            progress, cancel, total_rows=epochs * min(count * batch_size, len(train_set))
+        if before:
+            check_training(before, module, made)
+            before.content.clear()  # Lightning reads it again
+        own_room = keep is not None and keep.folder is None and made.is_global_zero
+        with claimed(manager, target) if own_room else nullcontext():
+            _train(
+                made, module, found, recorder.tracker, before.address if before else None,
+                batch_size, most=steps * accumulate if steps else None,
+                side=image_size or module.hparams["image_size"], seed=seed, augment=augment,
+                num_workers=num_workers, threads=threads,
+            )  # fmt: skip
+    if not recorder.rows:
+        raise InvalidArgument(
+            "the training made no step", hint="limit_train_batches= or max_steps= leave it none"
         )
-        tracker.enter("train")
-        history = _train(
-            module,
-            batches,
-            val_batches,
-            epochs,
-            count,
-            tracker,
-            cancel,
-            {
-                "accelerator": accelerator,
-                "devices": devices,
-                "precision": precision,
-                "callbacks": [*picture, *callbacks],
-                **(trainer or {}),
-            },
+    lost = first_lost(recorder.table())
+    if lost is not None:
+        warnings.warn(
+            f"the loss is no finite number from step {lost} on; a lower lr or another precision"
+            " may help",
+            stacklevel=2,
         )
+    device, first = str(made.strategy.root_device), made.is_global_zero
     module.cpu().eval()
-    seconds = time.monotonic() - begin
-    source = _source(train_set)
-    record = run_record(
-        module,
-        source,
-        start.source,
-        history,
-        seconds,
-        rows=len(train_set),
-        val=_source(val_set),
-        epochs=epochs,
-        steps=steps,
-        batch_size=batch_size,
-        seed=seed,
-        augment=augment,
-        image_size=image_size,
-    )
+    seconds, history = time.monotonic() - begin, recorder.table()
     result = FitResult(
-        module, history, data=source, seconds=seconds, run=record, fresh=start.fresh,
-        curves=picture[0].curves if picture else None,
+        module, history, data=_source(found.train), seconds=seconds, fresh=start.fresh,
+        run={**facts, **run_outcome(history, device, seconds, recorder.here)},
+        curves=picture[0].curves if picture else None, steps_here=recorder.here,
     )  # fmt: skip
-    if manager is None or not target:
-        return result
-    tracker.enter("store")
-    first, last = result.first_loss, result.last_loss
-    result.report = manager.save_weights(
-        target,
-        module.net.state_dict(),
-        extras={"lancenb.run": record, "lancenb.history": brief_history(history)},
-        parents=_parents(source, start.source, target),
-        message=message
-        or f"fit on {source[0] if source else 'data'}: loss {first:.3f} -> {last:.3f}",
-    )
-    result.name, result.version = target, int(result.report.version)
-    tracker.enter("done")
+    if before and not recorder.here:
+        result.run |= before.record()
+    if target and first:
+        recorder.tracker.enter("store")
+        artefacts.store_result(result, manager, target, parents, message)
+        recorder.tracker.enter("done")
+    if before and not recorder.here and first:
+        kept = f", and {target} version {result.version} has its weights" if target else ""
+        warnings.warn(
+            f"nothing was trained: the run was complete at step {history.num_rows}{kept}; more"
+            " epochs= would go on from there",
+            stacklevel=2,
+        )
     return result
 
 
-def _check(*, epochs: int, steps: int | None, batch_size: int) -> None:
-    for label, value in (("epochs", epochs), ("steps", steps), ("batch_size", batch_size)):
-        if label == "steps" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InvalidArgument(f"{label} must be a whole number >= 1, not {value!r}")
-
-
-def _loader(
-    dataset: Any,
-    batch_size: int,
-    side: int | None,
-    num_workers: int,
-    threads: int,
-    *,
-    shuffle: bool = False,
-    seed: int = 0,
-    crop: bool = False,
-) -> BatchLoader:
-    """Batches with the usual transform by size, unless the data set brings its own."""
-    augment = None
-    if isinstance(dataset, LanceTorchDataset) and dataset.transform is None:
-        size = dataset.picture_size
-        fitting = picture_transform(size, train=crop, to=side)
-        if fitting is not None:
-            dataset = dataset.with_transform(fitting)
-        elif crop and size is not None:
-            augment = CropFlip(max(1, size[0] // 8))
-    # a last batch of one row would stop batch normalisation
-    lone = shuffle and len(dataset) > 1 and len(dataset) % batch_size == 1 and batch_size > 1
-    return loader(
-        dataset,
-        batch_size,
-        shuffle=shuffle,
-        seed=seed,
-        num_workers=num_workers,
-        threads=threads,
-        augment=augment,
-        drop_last=lone,
-    )
-
-
 def _train(
-    module: ImageClassifier,
-    batches: BatchLoader,
-    val_batches: BatchLoader | None,
-    epochs: int,
-    steps: int,
+    trainer: Any,
+    module: Any,
+    data: TrainData,
     tracker: Tracker,
-    cancel: CancelToken | None,
-    options: dict[str, Any],
-) -> Any:
-    import lightning as L
-
-    from ._callbacks import Recorder
-
-    recorder = Recorder(tracker, cancel)
-    options = {name: value for name, value in options.items() if value is not None}
-    options["callbacks"] = [recorder, *options.get("callbacks", [])]
-    settings: dict[str, Any] = {
-        "max_epochs": epochs,
-        "limit_train_batches": steps,
-        "limit_val_batches": 1.0 if val_batches is not None else 0,
-        "num_sanity_val_steps": 0,
-        "logger": False,
-        "enable_checkpointing": False,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "deterministic": "warn",
-        "log_every_n_steps": 1,
-    }
+    going_on: str | None,
+    batch_size: int,
+    *,
+    most: int | None,
+    **reading: Any,
+) -> None:
+    """Let Lightning train on a DataModule, or on loaders with the usual transforms."""
     module.train()
-    trainer = L.Trainer(**{**settings, **options})
-    trainer.fit(module, batches, val_batches)
-    return recorder.table()
+    if data.module is not None:
+        tracker.enter("train")
+        trainer.callbacks.insert(0, LoaderState())
+        with telling(trainer), restoring(going_on):
+            trainer.fit(module, datamodule=data.module, ckpt_path=going_on)
+        return
+    batches, checks = loaders(data, batch_size, world=trainer.world_size, **reading)
+    count = min(len(batches), most or len(batches))
+    tracker.total_rows = max(1, trainer.max_epochs or 1) * min(count * batch_size, data.rows)
+    tracker.enter("train")
+    trainer.callbacks.insert(0, LoaderState(batches))
+    with telling(trainer), restoring(going_on):
+        trainer.fit(module, batches, checks, ckpt_path=going_on)
+
+
+def _name_of(model: Any) -> str:
+    """The artefact that a stored model comes from; "" for a module."""
+    return model if isinstance(model, str) else str(getattr(model, "name", ""))
 
 
 def _source(dataset: Any) -> tuple[str, int] | None:
     if isinstance(dataset, LanceTorchDataset):
         return dataset.name, dataset.version
     return None
-
-
-def _parents(
-    data: tuple[str, int] | None, start: tuple[str, int] | None, target: str
-) -> list[dict[str, Any]]:
-    found = []
-    if data is not None:
-        found.append({"name": data[0], "version": data[1], "relation": "trained-on"})
-    if start is not None and start[0] != target:
-        found.append({"name": start[0], "version": start[1], "relation": "started-from"})
-    return found

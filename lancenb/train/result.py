@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from .classifier import ImageClassifier
 
 
+def ends_of_loss(history: pa.Table) -> tuple[float, float]:
+    """Return the mean loss of the first and of the last tenth of the steps (at least one each).
+
+    Args:
+        history: one row or more, with ``train_loss``.
+    """
+    losses = history["train_loss"].to_pylist()
+    tenth = max(1, len(losses) // 10)
+    return sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth
+
+
 @dataclass(repr=False)
 class FitResult:
     """A trained model and the facts of its training.
@@ -28,6 +39,8 @@ class FitResult:
         run: what is needed to run it again: seed, versions of libraries, settings, data version.
         fresh: head tensors that began with fresh values.
         curves: the live curves, when there were any.
+        artefacts: what was stored beside the weights: ``{"history": (name, version), ...}``.
+        steps_here: steps made by this call; the history of a resumed run has those before, too.
     """
 
     model: ImageClassifier
@@ -40,23 +53,24 @@ class FitResult:
     run: dict[str, Any] = field(default_factory=dict)
     fresh: list[str] = field(default_factory=list)
     curves: Any = None
+    artefacts: dict[str, tuple[str, int]] = field(default_factory=dict)
+    steps_here: int | None = None
 
     @property
     def first_loss(self) -> float:
         """Mean loss of the first tenth of the steps (at least one)."""
-        return self._mean(slice(0, self._tenth()))
+        return ends_of_loss(self.history)[0]
 
     @property
     def last_loss(self) -> float:
         """Mean loss of the last tenth of the steps (at least one)."""
-        return self._mean(slice(self.history.num_rows - self._tenth(), None))
+        return ends_of_loss(self.history)[1]
 
-    def _tenth(self) -> int:
-        return max(1, self.history.num_rows // 10)
-
-    def _mean(self, part: slice) -> float:
-        losses = self.history["train_loss"].to_pylist()[part]
-        return sum(losses) / len(losses)
+    @property
+    def _resumed(self) -> str:
+        """How many of the steps were made here, when not all were."""
+        everything = self.steps_here in (None, self.history.num_rows)
+        return "" if everything else f" ({self.steps_here:,} here)"
 
     def to_pandas(self) -> Any:
         """The history as a pandas DataFrame."""
@@ -65,7 +79,7 @@ class FitResult:
     def __repr__(self) -> str:
         where = f", stored as {self.name} version {self.version}" if self.version else ""
         return (
-            f"<FitResult {self.history.num_rows} steps in {self.seconds:.1f} s, loss"
+            f"<FitResult {self.history.num_rows} steps{self._resumed} in {self.seconds:.1f} s, loss"
             f" {self.first_loss:.3f} -> {self.last_loss:.3f}{where}>"
         )
 
@@ -74,7 +88,7 @@ class FitResult:
         rows = [
             ("model", self.model.architecture),
             ("data", f"{self.data[0]} version {self.data[1]}" if self.data else ""),
-            ("steps", f"{self.history.num_rows} in {self.seconds:.1f} s"),
+            ("steps", f"{self.history.num_rows}{self._resumed} in {self.seconds:.1f} s"),
             ("train loss", f"{self.first_loss:.3f} → {self.last_loss:.3f}"),
             ("stored", stored),
         ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from ..catalog._names import a_kind
+from ..data._module_inputs import as_manager
 from ..data.dataset import LanceTorchDataset
 from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD, channel_stats
-from ..errors import ArtifactNotFound, InvalidArgument, WeightsMismatch
+from ..errors import ArtifactNotFound, InvalidArgument
+from ._networks import check_backbone, known_networks
+from ._rebuilding import checked, from_checkpoint, from_record, outline
+from .checkpoints import SCHEME, facts_of, read_checkpoint
 from .classifier import ImageClassifier
 
 
@@ -35,29 +39,72 @@ class Start:
 def load_classifier(
     model: Any, *, manager: Any = None, version: int | str | None = None
 ) -> ImageClassifier:
-    """Rebuild a classifier that :func:`~lancenb.train.fit` stored, ready for evaluation.
+    """Rebuild a classifier that was stored, or the one in a checkpoint, ready for evaluation.
+
+    Nothing is unpickled: the class is made from what is recorded, then filled.
 
     Args:
-        model: name (with ``manager``) or artefact of the stored model.
-        manager: the catalogue.
+        model: name (with ``manager``; also ``"name@version"``, ``"name@tag"``) or artefact of a
+            stored model or of checkpoints; or the path of a checkpoint.
+        manager: the catalogue, or its root.
         version: version or tag; ``None`` for the head.
 
     Raises:
         InvalidArgument: these weights were not stored by ``fit``.
+        CorruptInput: what is recorded of the classifier cannot be.
         WeightsMismatch: the tensors do not fit the recorded model.
+
+    >>> load_classifier("resnet18-checkpoints@best", manager=dm)  # doctest: +SKIP
     """
+    manager = as_manager(manager)
+    if isinstance(model, str) and version is None:
+        model, version = _name_and_version(model, manager)
+    if isinstance(model, str) and (manager is None or model not in manager) and _is_path(model):
+        return _of_checkpoint(read_checkpoint(model), model)
     artifact = _artifact(model, manager)
+    if artifact.kind == "weights" and facts_of(artifact.dataset(version)) is not None:
+        address = f"{SCHEME}{artifact.name}{'' if version is None else f'@{version}'}"
+        return _of_checkpoint(read_checkpoint(address, manager=manager or artifact.manager), model)
     state, record, _ = _weights(artifact, version)
     if not record:
         raise InvalidArgument(
             f"'{artifact.name}' does not say what classifier its weights belong to",
             hint="ImageClassifier(...) and its load_backbone(dm.load_weights(name).state_dict)",
         )
-    module = ImageClassifier(**{**record["classifier"], "pretrained": False})
-    fresh = module.load_backbone(state, source=f"the weights of '{artifact.name}'")
-    if fresh:
-        raise WeightsMismatch(f"'{artifact.name}' has no fitting head: {', '.join(fresh)}")
+    module = from_record(record.get("classifier"), state, artifact.name)
+    module.load_backbone(state, source=f"the weights of '{artifact.name}'")
     return module.eval()
+
+
+def _of_checkpoint(content: dict[str, Any], name: Any) -> ImageClassifier:
+    """The classifier in a checkpoint of Lightning."""
+    given = content.get("hyper_parameters")
+    if not isinstance(given, dict) or "model" not in given:
+        raise InvalidArgument(
+            f"the checkpoint {name} is not of an ImageClassifier",
+            hint="make your module and load read_checkpoint(path)['state_dict'] into it",
+        )
+    module = from_checkpoint(given, content, name)
+    module.load_state_dict(content["state_dict"])
+    return module.eval()
+
+
+def start_weights(module: ImageClassifier, start: str, manager: Any) -> None:
+    """Load stored weights into a fresh classifier; only the head may differ.
+
+    Args:
+        module: changed in place; remembers what it started from.
+        start: ``"name"``, ``"name@version"`` or ``"name@tag"``.
+        manager: catalogue.
+
+    Raises:
+        WeightsMismatch: weights of another architecture.
+    """
+    name, version = _name_and_version(start, manager)
+    artifact = _artifact(name, manager)
+    state, _, number = _weights(artifact, version)
+    module.load_backbone(state, source=f"the weights of '{artifact.name}'")
+    module.origin = (artifact.name, number)
 
 
 def prepare_classifier(
@@ -80,7 +127,13 @@ def prepare_classifier(
     if isinstance(model, ImageClassifier):
         if lr is not None:
             model.hparams["lr"] = lr
-        return Start(model)
+        return Start(model, source=model.origin)
+    if not isinstance(model, str) and not hasattr(model, "load_weights"):
+        raise InvalidArgument(
+            f"a model is a name, a stored model or an ImageClassifier, not {type(model).__name__}",
+            hint="fit('resnet18', ...); other modules are trained by lightning.Trainer, with "
+            "lnb.LanceDataModule and LanceCheckpointIO",
+        )
     options: dict[str, Any] = {} if lr is None else {"lr": lr}
     classes = getattr(dataset, "num_classes", None)
     names = getattr(dataset, "class_names", None)
@@ -94,9 +147,9 @@ def prepare_classifier(
     options |= {"num_classes": classes, "class_names": names, "image_size": side}
     stored = not isinstance(model, str) or (manager is not None and model in manager)
     if not stored:
-        if architecture is None and model not in _networks():
+        if architecture is None and model not in known_networks():
             raise ArtifactNotFound(
-                f"{model!r} is neither a stored model nor a network of torchvision",
+                f"{model!r} is neither a stored model nor a known network",
                 hint="dm.list(kind='weights') shows the stored ones",
             )
         mean, std = _statistics(dataset)
@@ -104,11 +157,13 @@ def prepare_classifier(
         return Start(module, name=model)
     artifact = _artifact(model, manager)
     state, record, number = _weights(artifact, version)
-    before = record.get("classifier", {}) if record else {}
+    before = checked(record["classifier"], f"'{artifact.name}'") if "classifier" in record else {}
     mean, std = before.get("mean", IMAGENET_MEAN), before.get("std", IMAGENET_STD)
     network = architecture or before.get("model") or _guess(artifact)
     if before.get("stem") and side == before.get("image_size"):
         options["stem"] = before["stem"]
+    plan = outline(network, classes, options.get("stem", "auto"), side)
+    check_backbone(plan, state, source=f"the weights of '{artifact.name}'")
     module = ImageClassifier(network, mean=mean, std=std, **options)
     head = {k: v.clone() for k, v in module.net.state_dict().items() if k.startswith(module.head)}
     fresh = module.load_backbone(state, source=f"the weights of '{artifact.name}'")
@@ -119,25 +174,15 @@ def prepare_classifier(
     return Start(module, artifact.name, (artifact.name, number), fresh)
 
 
-def check_target(manager: Any, target: str, module: ImageClassifier) -> None:
-    """Refuse to store a network as the next version of something else; before the training.
+def _name_and_version(text: str, manager: Any) -> tuple[str, int | str | None]:
+    name, mark, version = text.partition("@")
+    if not mark or manager is None or name not in manager:
+        return text, None
+    return name, int(version) if version.isascii() and version.isdecimal() else version
 
-    Raises:
-        WeightsMismatch: what is there under the name has other tensors, or is no model.
-    """
-    if target not in manager:
-        return
-    there, hint = manager[target], f"name another: fit(..., name='{target}-2'), for instance"
-    if there.kind != "weights":
-        raise WeightsMismatch(f"{target!r} holds {a_kind(there.kind)}, not weights", hint=hint)
-    stored = set(there.search_rows(columns=["name"], limit=None)["name"].to_pylist())
-    own = set(module.net.state_dict())
-    if stored != own:
-        raise WeightsMismatch(
-            f"{target!r} holds another model than {module.architecture}: its {len(stored):,} "
-            f"tensors and the {len(own):,} of the network share {len(stored & own):,} names",
-            hint=hint,
-        )
+
+def _is_path(text: str) -> bool:
+    return "/" in text or os.sep in text or text.endswith(".ckpt") or os.path.exists(text)
 
 
 def _artifact(model: Any, manager: Any) -> Any:
@@ -161,19 +206,13 @@ def _weights(
     return state, record if isinstance(record, dict) else {}, number
 
 
-def _networks() -> list[str]:
-    import torchvision
-
-    return torchvision.models.list_models(torchvision.models)
-
-
 def _guess(artifact: Any) -> str:
     """The architecture named by the metadata, else the longest one the name begins with."""
     named = (artifact.metadata or {}).get("architecture")
     if named:
         return str(named)
     plain = re.sub(r"[^a-z0-9]+", "_", artifact.name.lower())
-    found = [n for n in _networks() if plain == n or plain.startswith((f"{n}_", f"{n}"))]
+    found = [n for n in known_networks() if plain == n or plain.startswith((f"{n}_", f"{n}"))]
     found = [n for n in found if not plain[len(n) :][:1].isdigit()]
     if not found:
         raise InvalidArgument(

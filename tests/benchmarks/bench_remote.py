@@ -160,7 +160,7 @@ def main(megabytes: int = 500, rounds: int = 5) -> None:
                 )
         finally:
             server.terminate()
-            server.wait(10)
+            server.wait(60)
 
 
 if __name__ == "__main__":

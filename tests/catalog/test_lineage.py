@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from lancenb.catalog import DataManager
 from lancenb.download.result import Download, DownloadedFile
@@ -164,3 +166,14 @@ def test_hostile_properties_are_shown_harmlessly(tmp_path: Path):
     assert "<b>" not in html
     assert "{broken" in repr(graph)
     json.dumps(graph.to_dict())
+
+
+def test_the_table_below_the_graph_has_no_empty_columns_and_whole_times(dm, tmp_path):
+    dm.save_weights("w", {"w": torch.ones(2)})
+    dm.save_weights("w", {"w": torch.zeros(2)})
+    html = dm.lineage("w")._repr_html_()
+    assert re.findall(r"<th [^>]*>([^<]*)</th>", html) == ["version", "made", "time"]
+    assert len(re.findall(r'nowrap">\d{4}-\d\d-\d\d \d\d:\d\d:\d\d</div>', html)) == 2
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    dm.convert(str(tmp_path / "t.csv"), "t")
+    assert "sources" in re.findall(r"<th [^>]*>([^<]*)</th>", dm.lineage("t")._repr_html_())

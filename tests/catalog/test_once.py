@@ -206,7 +206,7 @@ def test_a_key_is_that_of_its_thread(dm: DataManager):
     thread.start()
     with once("key-1"):
         inside.set()
-        assert done.wait(30)
+        assert done.wait(60)
     thread.join()
     assert find_once(dm, "points", "key-1") is None
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from lancenb.convert import Converter, Plan
+from lancenb.convert._write import write_fragments
 from lancenb.errors import (
     AlreadyExists,
     ArtifactNotFound,
@@ -119,6 +120,42 @@ def test_failure_half_way_keeps_its_own_error_and_leaves_nothing(tmp_path):
             Numbers(fail_at=4).convert(100, uri, mode=mode)
     assert data_files(uri) == before
     assert open_table(str(uri), None).version == 1
+    assert values(uri) == list(range(10))
+
+
+class Elsewhere(Numbers):
+    """Has its rows written by somebody else, who may fail after some fragments."""
+
+    fails = False
+
+    def plan(self, source, *, existing=None):
+        made = super().plan(source, existing=existing)
+
+        def write(uri, existing, store, tracker, fragments):
+            fragments += write_fragments(made, uri, existing, store, tracker)
+            made.properties["found"] = "late"
+            if self.fails:
+                raise CorruptInput("the other one gave up")
+
+        made.write = write
+        return made
+
+
+def test_fragments_written_elsewhere_become_one_version_or_are_removed(tmp_path):
+    uri = tmp_path / "t.lance"
+    failing = Elsewhere()
+    failing.fails = True
+    with pytest.raises(CorruptInput, match="gave up"):
+        failing.convert(0, uri)
+    assert not uri.exists()
+    report = Elsewhere().convert(0, uri)
+    assert (report.version, report.rows, report.bytes) == (1, 10, 80)
+    facts = open_table(str(uri), None).read_transaction(1).transaction_properties
+    assert facts["lancenb.found"] == "late"  # what came to light while writing is noted, too
+    before = data_files(uri)
+    with pytest.raises(CorruptInput, match="gave up"):
+        failing.convert(0, uri, mode="append")
+    assert data_files(uri) == before
     assert values(uri) == list(range(10))
 
 

@@ -134,6 +134,19 @@ def test_fixed_shape_tensors_keep_shape(tmp_path):
     assert torch.equal(data[1]["t"], torch.from_numpy(array[1]))
 
 
+def test_fixed_shape_tensors_stored_in_another_order_of_axes(tmp_path):
+    array = np.asfortranarray(np.arange(24, dtype=np.float32).reshape(4, 2, 3))
+    kind = pa.fixed_shape_tensor(pa.float32(), [3, 2], permutation=[1, 0])
+    flat = np.ascontiguousarray(array.transpose(0, 2, 1)).reshape(-1)
+    stored = pa.ExtensionArray.from_storage(
+        kind, pa.FixedSizeListArray.from_arrays(pa.array(flat), 6)
+    )
+    wanted = torch.from_numpy(np.array(stored.to_numpy_ndarray()))
+    data = LanceTorchDataset(write(pa.table({"t": stored}), tmp_path / "t.lance"))
+    assert torch.equal(data[1]["t"], wanted[1])
+    assert torch.equal(data.read_batch([3, 1])["t"], wanted[[3, 1]])
+
+
 def test_w35_text_labels_get_small_stable_ids(tmp_path):
     words = ["cat", "dog", "ant", "cat"]
     uri = write(pa.table({"text": list("abcd"), "label": words}), tmp_path / "t.lance")
@@ -281,12 +294,14 @@ def test_cached_pictures_equal_decoded_ones(table):
     cached = LanceTorchDataset(table, cache=True)
     order = [3, 29, 3, 0]
     for _ in range(2):
-        images, labels = cached.fetch_stacked(order)
+        images, labels = cached.read_batch(order)
         for i, image, label in zip(order, images, labels, strict=True):
             assert torch.equal(image, plain[i][0])
             assert label == plain[i][1]
-    assert plain.fetch_stacked(order) is None
-    assert LanceTorchDataset(table, cache_limit=1000).fetch_stacked(order) is None
+    assert torch.equal(plain.read_batch(order)[0], cached.read_batch(order)[0])
+    limited = LanceTorchDataset(table, cache_limit=1000)
+    assert limited.memory.ready(limited).picture is None
+    assert torch.equal(limited.read_batch(order)[0], cached.read_batch(order)[0])
 
 
 def test_pictures_of_many_sizes_are_not_cached(tmp_path):
@@ -399,3 +414,15 @@ def test_w32_reads_from_s3_through_a_store(s3_store: Store):
     again = pickle.loads(pickle.dumps(data))
     assert [int(label) for _, label in again] == [1, 2, 1, 2, 1, 2]
     assert "secret" not in repr(data).lower()
+
+
+def test_stream_is_a_choice_of_the_data_set(table):
+    from lancenb.data.stream import LanceTorchStream
+
+    stream = LanceTorchDataset(table, stream=True, mapping={"where": "path"})
+    assert isinstance(stream, LanceTorchStream)
+    plain = LanceTorchDataset(table, columns=["path"])
+    paths = [sample["path"] for sample in plain.stream(shuffle=False)]
+    assert paths == [f"folder/{i:04}.png" for i in range(30)]
+    assert sorted(sample["where"] for sample in stream) == paths
+    assert len(pickle.loads(pickle.dumps(plain))) == 30

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 import torch
 
-from lancenb.data import LanceTorchDataset, epoch_order, loader, split
-from lancenb.errors import CorruptInput, InvalidArgument
+from lancenb.data import LanceTorchDataset, batches, epoch_order, loader, split
+from lancenb.errors import CorruptInput, InvalidArgument, InvalidFilter, UnsupportedFormat
 from lancenb.store import lance_module
 from lancenb.train.evaluation import score
 from tests.data.tables import image_table, pattern, patterns, png
@@ -41,6 +42,47 @@ def test_an_index_that_is_no_number(data, index):
 def test_arguments_of_the_wrong_type(data, options):
     with pytest.raises(InvalidArgument):
         LanceTorchDataset(data.uri, **options)
+
+
+NAMES = ["a b", "a'b", 'a"b', "select", "null", "x-y", "a\\b", "1x", "a;b", "a\nb", " ", "%", "a,b"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_columns_that_are_no_plain_words(tmp_path, name):
+    uri = str(tmp_path / "n.lance")
+    lance_module().write_dataset(pa.table({name: [1, 2, None, 4], "y": [5, 6, 7, 8]}), uri)
+    found = LanceTorchDataset(uri, columns=[name], filter=[(name, ">=", 2)])
+    assert [row[name].item() for row in found] == [2, 4]
+    assert len(LanceTorchDataset(uri, columns=["y"], filter=f"`{name}` < 4")) == 2
+    filled = LanceTorchDataset(uri, mapping={"k": name, "v": "y"}, nulls="fill", cache=False)
+    batch = next(iter(loader(filled, 4)))
+    assert batch["v"].tolist() == [5, 6, 7, 8]
+    assert batch["k_mask"].tolist() == [True, True, False, True]
+    arrays = next(iter(batches(uri, 2, columns=[name], filter=[(name, "<", 4)], shuffle=False)))
+    assert arrays[name].tolist() == [1, 2]
+
+
+def test_fields_of_a_struct_in_a_filter(tmp_path):
+    rows = pa.table({"s": [{"x": 1, "y z": 2}, {"x": 3, "y z": 5}], "v": [1, 2]})
+    lance_module().write_dataset(rows, str(tmp_path / "s.lance"))
+    for where in ([("s.x", ">", 1)], "s.x > 1", [("s.y z", ">", 3)], "s.`y z` > 3"):
+        found = LanceTorchDataset(str(tmp_path / "s.lance"), columns=["v"], filter=where)
+        assert [row["v"].item() for row in found] == [2]
+
+
+@pytest.mark.parametrize("name", ["a`b", "`a`", ""])
+def test_names_that_lance_cannot_read_back(tmp_path, name):
+    uri = str(tmp_path / "n.lance")
+    lance_module().write_dataset(pa.table({name: [1, 2], "y": [5, 6]}), uri)
+    for options in ({}, {"columns": [name]}, {"mapping": {"k": name}, "nulls": "fill"}):
+        with pytest.raises(UnsupportedFormat, match="Lance takes no name") as caught:
+            LanceTorchDataset(uri, **options)
+        assert "columns=" in caught.value.hint
+    with pytest.raises(UnsupportedFormat, match="Lance takes no name"):
+        batches(uri, 2, columns=[name])
+    with pytest.raises(InvalidFilter):
+        LanceTorchDataset(uri, columns=["y"], filter=[(name, ">=", 2)])
+    assert LanceTorchDataset(uri, columns=["y"])[1]["y"] == 6
 
 
 @pytest.mark.parametrize("fraction", ["x", None, [0.5]])

@@ -16,6 +16,7 @@ from lancenb.data import (
     channel_stats,
     epoch_order,
     loader,
+    mix,
     picture_transform,
 )
 from lancenb.errors import CorruptInput, InvalidArgument
@@ -178,6 +179,20 @@ def test_crop_flip_moves_each_picture_by_its_own_numbers():
         assert steps in ({1}, {-1})
         assert torch.equal(picture[0], picture[1])
     assert torch.equal(CropFlip(0, flip=False)(images, torch.Generator()), images)
+
+
+def test_what_it_is_fits_the_screen(table):
+    data = LanceTorchDataset(table)
+    assert repr(loader(data, 8, shuffle=True, seed=5, epoch=2)) == (
+        "<BatchLoader 5 batches of 8 rows from p.lance, 2 threads, epoch 2, seed 5>"
+    )
+    long = repr(loader(data, 1, shuffle="block", rank=1, world_size=3, num_workers=1))
+    assert max(map(len, long.splitlines())) <= 96
+    assert "1 worker, epoch 0, seed 0, rank 1 of 3" in long
+    many = repr(mix([(data.subset([row]), 1) for row in range(20)]))
+    assert max(map(len, many.splitlines())) <= 96
+    assert "and 12 more" in many
+    assert repr(data.stream()) == "<LanceTorchStream p.lance, 37 rows, block shuffle, epoch 0>"
 
 
 def test_drop_last_and_bad_settings():

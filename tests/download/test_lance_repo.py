@@ -12,6 +12,7 @@ import pytest
 
 from lancenb.convert import to_datasets
 from lancenb.download import Cache, UrlPolicy, download, open_lance
+from lancenb.download._hub_files import HubFolder
 from lancenb.download.errors import BlockedURL, DownloadDenied, GatedRepo, RevisionNotFound
 from lancenb.download.lance_repo import lance_table, parse_table
 from lancenb.errors import (
@@ -217,6 +218,33 @@ def test_what_another_download_has_just_ended_is_no_error(
     # Listed, and not there when it is looked at: what a renamed part looks like.
     (blobs / ".0123456789abcdef.part").symlink_to(blobs / "renamed")
     assert open_table(download(URI).path).count_rows() == 200
+
+
+def test_a_link_that_another_download_makes_too_is_never_gone(cache: Path) -> None:
+    layout = HubFolder(Cache(cache), "dataset", "acme/birds")
+    layout.blobs.mkdir(parents=True)
+    blob = layout.blobs / ("a" * 64)
+    blob.write_bytes(b"x")
+    path = layout.snapshot("b" * 40) / "data" / "x.bin"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")  # replaced by the link, as what links to lost content is
+    gone = threading.Event()
+
+    def work() -> None:
+        for _ in range(300):
+            if not path.exists():
+                gone.set()
+
+    watcher = threading.Thread(target=work)
+    watcher.start()
+    while watcher.is_alive():
+        layout.link(blob, "b" * 40, "data/x.bin")
+        path.with_suffix(".old").write_bytes(b"x")
+        path.with_suffix(".old").replace(path)
+    assert not gone.is_set()
+    layout.link(blob, "b" * 40, "data/x.bin")
+    assert path.resolve() == blob.resolve()
+    assert [file.name for file in layout.blobs.iterdir()] == [blob.name]
 
 
 def test_servers_do_not_hand_addresses_to_lance(hub: HubStub, birds: dict[str, str]) -> None:

@@ -33,7 +33,7 @@ def running(*words: str) -> Iterator[tuple[dict[str, str], str]]:
             name, _, value = line.removeprefix("export ").strip().partition("=")
             env[name] = value
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
 

@@ -148,11 +148,11 @@ class Lab:
         """Return the first visible element with these words."""
         return self.page.locator(".jp-OutputArea").get_by_text(words).filter(visible=True).first
 
-    def wait(self, words: str, seconds: float = 30) -> None:
+    def wait(self, words: str, seconds: float = 60) -> None:
         """Wait until these words can be seen in an output."""
         self.text(words).wait_for(timeout=1000 * seconds)
 
-    def state(self, word: str, nth: int = 0, seconds: float = 30) -> None:
+    def state(self, word: str, nth: int = 0, seconds: float = 60) -> None:
         """Wait until a job card says this word."""
         card = self.page.locator(f'.lnb-job[data-state="{word}"]').nth(nth)
         card.wait_for(state="attached", timeout=1000 * seconds)

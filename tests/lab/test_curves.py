@@ -35,7 +35,7 @@ curves
 """
 END = """
 go.set()
-thread.join(30)
+thread.join(60)
 assert not curves.running
 """
 

@@ -129,7 +129,7 @@ def test_running_the_cell_again_neither_repeats_the_work_nor_leaves_widgets(
     assert book.ask("print(started)") == "['mnist']"
     widgets, threads = map(int, book.ask(count).split())
     assert widgets == int(first.split()[0])
-    book.ask("panel.cancel(); panel.card.wait(10)")
+    book.ask("panel.cancel(); panel.card.wait(60)")
     book.state("cancelled")
     assert threads <= int(first.split()[1]) + 5
 

@@ -51,7 +51,7 @@ rollback.fields["name"].value = "wrds"
 rollback.settle()
 for panel in (download, convert, register):
     panel._click()
-    panel.card.wait(20)
+    panel.card.wait(60)
 rollback._complain(lnb.errors.Conflict("version 7 was written since", hint="look again"))
 """
 BUSY = """
@@ -65,7 +65,7 @@ for panel in (download, convert, register, rollback):
 DONE = """
 go.set()
 for panel in (download, convert, register, rollback):
-    panel.card.wait(20)
+    panel.card.wait(60)
 download.run(spec="synthetic", limit=30)
 convert.run(source=drawn, name="more", kind="images")
 register.run(uri="copy.lance", name="copy")

@@ -65,7 +65,7 @@ class Voila:
         """End the server with its kernels."""
         self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
 

@@ -51,7 +51,7 @@ class Process:
     def kill(self) -> None:
         """End it at once; nothing in it can do anything about that."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
+        self.process.wait(60)
 
     def __enter__(self) -> Process:
         return self

@@ -108,7 +108,7 @@ def serving(manager: DataManager, limits: Any = None, **more: Any) -> Iterator[S
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
-    assert started.wait(30)
+    assert started.wait(60)
     assert server.started
     port = server.servers[0].sockets[0].getsockname()[1]
     served.uri = f"http://127.0.0.1:{port}"
@@ -117,4 +117,4 @@ def serving(manager: DataManager, limits: Any = None, **more: Any) -> Iterator[S
     finally:
         routes.close()
         server.should_exit = True
-        thread.join(30)
+        thread.join(60)

@@ -114,7 +114,7 @@ def test_if_match_holds_until_the_last_byte(server, engine):
     def body():
         yield data[:8]
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         yield data[8:]
 
     def write():
@@ -126,14 +126,14 @@ def test_if_match_holds_until_the_last_byte(server, engine):
 
     writer = threading.Thread(target=write)
     writer.start()
-    assert begun.wait(30)
+    assert begun.wait(60)
     other = server.connect(engine)
     while server._dispatcher.gate.running("stream") == 0 and writer.is_alive():
         threading.Event().wait(0.01)
     threading.Event().wait(0.2)  # long enough for the first look; without it the test is milder
     other.update(name, description="seen by somebody else")
     go_on.set()
-    writer.join(30)
+    writer.join(60)
     assert isinstance(found[0], PreconditionFailed), found
     assert dm.get(name).version == 1
 

@@ -219,11 +219,11 @@ def test_a_server_killed_in_the_middle(killable: tuple[str, Callable[[], None]])
         tried("append", lambda: transport.call(
             OPS["write"], append, request_id="r", body=rows())),
     ]  # fmt: skip
-    assert append_began.wait(20)
+    assert append_began.wait(60)
     kill()
     threads.append(tried("read", lambda: file.read(40 * MIB)))
     for thread in threads:
-        thread.join(5)
+        thread.join(60)
     assert set(outcome) == {"events", "append", "read"}
     assert outcome["append"].details == outcome["read"].details == {"sent": True}
     with pytest.raises(e.ServerUnreachable):

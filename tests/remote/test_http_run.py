@@ -97,7 +97,7 @@ def test_stopping_twice_and_threads_that_end():
         site.running.stop()
         assert not site.running.alive
     for thread in set(threading.enumerate()) - before:
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
 
 

@@ -42,7 +42,7 @@ def test_many_follow_the_same_feed_while_it_grows():
         feed.put("x", number)
     feed.close()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert all(each == list(range(1, 501)) for each in seen)
 
 
@@ -141,7 +141,7 @@ def test_what_is_written_is_told_to_those_who_watch(engine, tmp_path):
             dm.get("p")
             dm.delete("p", dry_run=True)
             dm.rollback("p", 1)
-        watcher.join(30)
+        watcher.join(60)
         assert [(e["op"], e["before"], e["after"]) for e in told] == [
             ("write", None, 1), ("upsert", 1, 2), ("rollback", 2, 3),
         ]  # fmt: skip

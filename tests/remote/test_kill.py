@@ -105,7 +105,7 @@ def test_killed_between_the_commit_and_the_answer(root, engine, verb):
         with pytest.raises(ServerUnreachable):
             write(dm)
         assert time.monotonic() - start < SOON
-        server.process.wait(10)
+        server.process.wait(60)
     after = state(root)
     assert after[0] == (2 if verb == "tag" else 3)  # it was committed
     with Process(root) as server, server.connect(engine) as dm:

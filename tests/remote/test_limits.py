@@ -106,7 +106,7 @@ def test_whoever_holds_least_is_next():
     go.set()
     leave[1]()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert order.count("ann") == 2
     assert one.running() == 0
 
@@ -132,7 +132,7 @@ def test_waiting_calls_run_when_there_is_room():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(done) == 60
     assert any(done)
     assert most[0] <= 4

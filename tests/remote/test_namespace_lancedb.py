@@ -48,7 +48,7 @@ def names(database: Any) -> list[str]:
 
 def arrived(manager: DataManager, name: str) -> Any:
     """Return an artefact that a client is writing, as soon as it is published."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while True:
         try:
             return manager[name]
@@ -60,7 +60,7 @@ def arrived(manager: DataManager, name: str) -> Any:
 
 def soon(condition: Any) -> bool:
     """Wait until something holds that is done just after what was waited for."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not condition() and time.monotonic() < until:
         time.sleep(0.01)
     return condition()
@@ -192,7 +192,7 @@ def test_a_declared_name_that_is_never_written_is_free_again(tmp_path: Path):
     manager = DataManager(tmp_path / "root")
     declared = Declared(manager, patience=0.0)
     declared.declare(manager, "later", {}, lambda name, version: None)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while declared.names() and time.monotonic() < until:
         time.sleep(0.01)
     manager.convert(POINTS, "later")

@@ -107,7 +107,7 @@ def visit(server: ssl.SSLContext, client: ssl.SSLContext, host: str = "localhost
             ):
                 return secure.recv(100).decode()
         finally:
-            thread.join(20)
+            thread.join(60)
 
 
 def test_the_right_authority(right: Authority):
@@ -228,7 +228,7 @@ def test_grpc_takes_it(right: Authority, wrong: Authority):
     server.start()
     try:
         with grpc.secure_channel(f"localhost:{port}", client_grpc(right.path)) as channel:
-            grpc.channel_ready_future(channel).result(20)
+            grpc.channel_ready_future(channel).result(60)
         for ca in (wrong.path, None):
             with (
                 grpc.secure_channel(f"localhost:{port}", client_grpc(ca)) as channel,

@@ -140,7 +140,10 @@ def test_too_much_json_is_refused_under_its_id():
             client.send('{"op": "about", "id": "late", "args": "' + "y" * 2000 + '"}')
             assert client.code() == (1009, "the text frame is too large")
         with raw(server.url) as client:
-            client.send(b"x" * (3 << 20))
+            # Only the head of a frame of 3 MiB: a server that closes before it has read all of a
+            # frame may lose its own last word (the system answers the rest with a reset).
+            head = b"\x82\xff" + (3 << 20).to_bytes(8, "big") + bytes(4)
+            client.connection.socket.sendall(head)
             assert client.code()[0] == 1009
         assert not [call for call in server.desk.calls if "x" in call.args]
 
@@ -203,7 +206,7 @@ def test_no_more_comes_than_was_granted():
         assert more == WINDOW
         assert server.desk.produced <= produced + WINDOW // len(PIECE) + 1
         assert client.ask({"id": "r", "cancel": True})["error"]["code"] == "cancelled"
-        assert server.desk.closed.wait(10)
+        assert server.desk.closed.wait(60)
 
 
 def test_who_sends_more_than_granted_is_closed():
@@ -217,7 +220,7 @@ def test_who_sends_more_than_granted_is_closed():
             assert code == 1008
             assert "granted" in (reason or "")
         server.desk.slow.set()
-        assert server.desk.closed.wait(10)
+        assert server.desk.closed.wait(60)
         assert server.desk.committed == 0
 
 
@@ -253,7 +256,7 @@ def test_a_client_that_vanishes_commits_nothing():
         client.piece(2, DATA, b"abc")
         assert until(lambda: server.desk.taken == 3)
         client.connection.socket.shutdown(socket.SHUT_RDWR)
-        assert server.desk.closed.wait(10)
+        assert server.desk.closed.wait(60)
         assert getattr(server.desk.broken, "code", "") == "server_unreachable"
         assert server.desk.committed == 0
         client.close()
@@ -311,7 +314,7 @@ def test_the_end_of_events_is_told():
 
 def test_ping_is_answered(client):
     client.send({"ping": 17})
-    assert json.loads(client.connection.recv(timeout=10)) == {"pong": 17}
+    assert json.loads(client.connection.recv(timeout=60)) == {"pong": 17}
 
 
 def test_a_silent_client_is_given_up():
@@ -323,11 +326,11 @@ def test_a_silent_client_is_given_up():
             seen = []
             try:
                 while True:
-                    seen.append(json.loads(client.recv(timeout=10)))
+                    seen.append(json.loads(client.recv(timeout=60)))
             except Exception:
                 assert client.close_code == 4408
             assert [each for each in seen if "ping" in each]
-        assert server.desk.closed.wait(10)
+        assert server.desk.closed.wait(60)
 
 
 def test_stopping_the_server_closes_with_1001():

@@ -172,7 +172,7 @@ class Raw:
     def get(self) -> Any:
         """The next frame that is no sign of life; bytes as they are."""
         while True:
-            message = self.connection.recv(timeout=15)
+            message = self.connection.recv(timeout=60)
             if isinstance(message, bytes):
                 return message
             envelope = json.loads(message)
@@ -190,7 +190,7 @@ class Raw:
         with contextlib.suppress(Exception):
             while True:
                 self.get()
-        self.connection.recv_events_thread.join(10)
+        self.connection.recv_events_thread.join(60)
         return self.connection.close_code, self.connection.close_reason
 
     def close(self) -> None:
@@ -288,7 +288,7 @@ def serve_here() -> None:
     threading.Event().wait()
 
 
-def until(what: Any, seconds: float = 10.0) -> bool:
+def until(what: Any, seconds: float = 60.0) -> bool:
     """Whether something becomes true."""
     end = time.monotonic() + seconds
     while not (become := bool(what())) and time.monotonic() < end:

@@ -57,11 +57,11 @@ def stop(process: subprocess.Popen, *, kill: bool = False) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL if kill else signal.SIGTERM)
     try:
-        process.wait(10)
+        process.wait(60)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
 
 
 def start_moto(folder: Path, free_actions: int | None = None) -> tuple[subprocess.Popen, str]:

@@ -60,7 +60,10 @@ def test_demo_end_to_end_and_again_in_the_same_root(tmp_path, cache):
     assert all(f"[{n:>2}/12]" in text for n in range(1, 13))
     assert "drawn by seed" in text, "it says plainly what was replaced"
     dm = lancenb.DataManager(root)
-    assert sorted(a.name for a in dm) == ["resnet18", "synthetic-test", "synthetic-train"]
+    made = ["resnet18", "resnet18-history", "synthetic-test", "synthetic-train"]
+    assert sorted(a.name for a in dm) == made
+    assert all(f"{name} version 1" in text for name in made), "nothing is made in silence"
+    assert dm["resnet18-history"].rows == first.fit.history.num_rows
     assert dm.tags("resnet18") == {"trained": 2}
     assert dm["resnet18"].parents[0]["name"] == "synthetic-train"
     trained = dm.load_weights("resnet18", version="trained").state_dict
@@ -94,7 +97,7 @@ def test_demo_on_s3_makes_the_bucket_and_shows_no_secret(s3_server, tmp_path, ca
     assert result.ok
     assert result.root == f"s3://{bucket}/resnet_demo"
     dm = lancenb.DataManager(result.root, **s3_server.options())
-    assert len(dm) == 3
+    assert len(dm) == 4
     assert len(dm.versions("resnet18")) == 3
     assert "planted-secret-123" not in out.getvalue() + repr(result) + str(result.to_dict())
     assert f"--s3-endpoint {s3_server.endpoint} --bucket {bucket}" in out.getvalue()

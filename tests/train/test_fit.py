@@ -9,7 +9,7 @@ import warnings
 import pytest
 import torch
 
-from lancenb.data import LanceTorchDataset
+from lancenb.data import LanceDataModule, LanceTorchDataset
 from lancenb.errors import Cancelled, EmptyInput, InvalidArgument
 from lancenb.progress import CancelToken, Progress
 from lancenb.train import ImageClassifier, evaluate, fit
@@ -107,6 +107,7 @@ def test_the_record_says_how_to_run_it_again(data):
     result = fit("resnet18", data, val=0.25, steps=2, seed=3, accelerator="cpu")
     run = json.loads(json.dumps(result.run))
     assert run["data"] == {"name": "p.lance", "version": 1, "rows": 45}
+    assert run["validation"] == {"name": "p.lance", "version": 1, "rows": 15, "fraction": 0.25}
     assert run["settings"]["seed"] == 3
     assert run["classifier"]["class_names"] == CLASSES
     assert run["classifier"]["stem"] == "small"
@@ -123,6 +124,43 @@ def test_the_record_says_how_to_run_it_again(data):
         accelerator="cpu",
     )
     assert again.run["loss_last"] == run["loss_last"]
+
+
+def test_the_record_of_a_module_and_of_data_of_its_own(data):
+    options = {"steps": 1, "batch_size": 16, "accelerator": "cpu"}
+    module = LanceDataModule(data, val_fraction=0.2, batch_size=16)
+    run = fit("simple_cnn", module, **options).run
+    assert run["validation"] == {"name": "p.lance", "version": 1, "rows": 12, "fraction": 0.2}
+    run = fit("simple_cnn", data, val=LanceTorchDataset(data).subset(range(9)), **options).run
+    assert run["validation"] == {"name": "p.lance", "version": 1, "rows": 9, "fraction": None}
+    assert fit("simple_cnn", data, **options).run["validation"] is None
+
+
+def test_the_record_has_the_losses_that_the_result_shows(data):
+    result = fit("simple_cnn", data, epochs=4, batch_size=10, lr=0.02, accelerator="cpu")
+    losses = result.history["train_loss"].to_pylist()
+    assert len(losses) == 24
+    assert result.first_loss == pytest.approx((losses[0] + losses[1]) / 2)
+    assert result.last_loss == pytest.approx((losses[-1] + losses[-2]) / 2)
+    assert (result.run["loss_first"], result.run["loss_last"]) == (
+        result.first_loss,
+        result.last_loss,
+    )
+
+
+def test_two_loggers_write_to_one_folder_per_run(data, tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
+    monkeypatch.chdir(tmp_path)
+    for names in (["csv", "tensorboard"], ["tensorboard", "csv"]):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            fit("simple_cnn", data, steps=1, name="net", loggers=names, accelerator="cpu")
+        assert [str(w.message) for w in seen] == []
+    (named,) = (tmp_path / "lancenb-logs").iterdir()
+    assert sorted(each.name for each in named.iterdir()) == ["version_0", "version_1"]
+    for folder in named.iterdir():
+        assert (folder / "metrics.csv").exists()
+        assert list(folder.glob("events.out.tfevents.*"))
 
 
 def test_an_own_classifier_is_trained_in_place(data):

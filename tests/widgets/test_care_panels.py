@@ -36,7 +36,7 @@ def confirm(panel: Any) -> None:
     button = panel.result_row.children[-1]
     button.click()
     button.click()
-    assert panel.card.wait(30)
+    assert panel.card.wait(60)
 
 
 def test_clean_up_removes_what_was_planned_whatever_the_form_says_by_now(
@@ -45,7 +45,7 @@ def test_clean_up_removes_what_was_planned_whatever_the_form_says_by_now(
     typed, cleanup = threading.Event(), type(mine).cleanup
 
     def slow(self: lnb.DataManager, *args: Any, **options: Any) -> Any:
-        assert typed.wait(20)
+        assert typed.wait(60)
         return cleanup(self, *args, **options)
 
     monkeypatch.setattr(type(mine), "cleanup", slow)
@@ -53,7 +53,7 @@ def test_clean_up_removes_what_was_planned_whatever_the_form_says_by_now(
     panel.run(wait=False, keep=4)
     panel.fields["keep"].value = 1
     typed.set()
-    assert panel.card.wait(30)
+    assert panel.card.wait(60)
     assert "1 version" in panel.result_row.children[-1].question
     confirm(panel)
     assert panel.error is None
@@ -92,14 +92,14 @@ def test_clean_up_by_a_panel_that_took_the_plan_over(
     shown, cleanup = threading.Event(), type(mine).cleanup
 
     def slow(self: lnb.DataManager, *args: Any, **options: Any) -> Any:
-        assert shown.wait(20)
+        assert shown.wait(60)
         return cleanup(self, *args, **options)
 
     monkeypatch.setattr(type(mine), "cleanup", slow)
     CleanupPanel(mine, mine["mine"], key="again").run(wait=False, keep=4)
     panel = CleanupPanel(mine, mine["mine"], key="again")
     shown.set()
-    assert panel.card.wait(30)
+    assert panel.card.wait(60)
     confirm(panel)
     assert numbers(mine) == [2, 3, 4, 5]
 
@@ -111,7 +111,7 @@ def test_delete_shows_the_new_plan_when_others_wrote(mine: lnb.DataManager) -> N
     mine.tag("mine", "prod", 6)
     with pytest.raises(Conflict, match="nothing was removed"):
         panel.run(confirm="mine", force=True)
-    panel.card.wait(30)
+    panel.card.wait(60)
     assert "mine" in mine
     assert "prod → 6" in panel._told.value
     assert panel.inputs == {"confirm": "", "force": False}
@@ -126,7 +126,7 @@ def test_delete_leaves_an_artefact_made_again_alone(mine: lnb.DataManager) -> No
     write(mine, 5, "y")
     with pytest.raises(Conflict):
         panel.run(confirm="mine")
-    panel.card.wait(30)
+    panel.card.wait(60)
     assert "mine" in mine
     panel.run(confirm="mine")
     assert "mine" not in mine

@@ -210,7 +210,7 @@ def test_skipped_items_are_listed_with_reasons_and_pictures(
     panel = ConvertPanel(shop, str(pets), key="")
     panel.settle()
     panel.primary.click()
-    assert panel.card.wait(20)
+    assert panel.card.wait(60)
     assert panel.result.rows == 9
     listed = panel.result_row.children[-1]
     assert isinstance(listed, Skipped)
@@ -335,7 +335,7 @@ def test_an_upload_arrives_in_pieces_and_leaves_with_the_conversion(
     panel.settle()
     assert panel.fields["name"].value == "people"
     panel.primary.click()
-    assert panel.card.wait(20)
+    assert panel.card.wait(60)
     assert panel.result.rows == 1000
     assert panel.result.lineage["upload"] == ["people.csv"]
     assert not folder.exists()
@@ -397,7 +397,7 @@ def slowed(manager: lnb.DataManager, go: threading.Event) -> Any:
             return getattr(manager, name)
 
         def convert(self, *args: Any, **options: Any) -> Any:
-            assert go.wait(20)
+            assert go.wait(60)
             return manager.convert(*args, **options)
 
     return Slow()
@@ -419,8 +419,8 @@ def test_an_upload_under_conversion_is_locked_and_survives_the_panel(
         panel.drop.put_files({"b.csv": b"x\n2\n"})
     following = ConvertPanel(shop, key="again")  # the cell runs again
     go.set()
-    assert job.wait(20)
-    assert following.card.wait(20)
+    assert job.wait(60)
+    assert following.card.wait(60)
     assert job.result().rows == 1
     assert not folder.exists()
     assert not following.drop.disabled
@@ -434,8 +434,8 @@ def test_the_end_of_a_job_leaves_a_later_upload_alone(shop: lnb.DataManager) -> 
     panel.drop.disabled = False  # as if the second began a moment before the click
     path = panel.drop.put_files({"b.csv": b"x\n2\n"})
     go.set()
-    assert job.wait(20)
-    assert panel.card.wait(20)
+    assert job.wait(60)
+    assert panel.card.wait(60)
     assert job.result().rows == 1
     assert not folder.exists()
     assert path.exists()
@@ -480,7 +480,7 @@ def cancel_often(shop: lnb.DataManager, source: Path, times: int) -> None:
         if number % 3:
             time.sleep(0.004 * (number % 7))
         panel.cancel()
-        assert panel.card.wait(20)
+        assert panel.card.wait(60)
         states.add(job.state)
         if job.state == "done":  # it was faster than the cancel: that is no half thing either
             assert shop["much"].version == 1
@@ -526,7 +526,7 @@ def test_a_cancelled_overwrite_leaves_the_old_version(
     while panel.card.job is job and job.progress is None and job.state == "running":
         time.sleep(0.002)
     panel.cancel()
-    panel.card.wait(20)
+    panel.card.wait(60)
     if job.state == "cancelled":
         with pytest.raises(Cancelled):
             job.result()
@@ -575,7 +575,7 @@ def test_enter_in_the_source_goes_on_to_the_name_unless_that_was_chosen(
     assert (focused, panel.job) == ([True], None)
     panel.fields["name"].value = "mine"
     panel.box._receive(panel.box, {"do": "submit"}, None)
-    assert panel.card.wait(20)
+    assert panel.card.wait(60)
     assert panel.result.name == "mine"
 
 
@@ -585,7 +585,7 @@ def test_after_a_success_the_button_waits_for_a_change_and_the_result_stays(
     panel = ConvertPanel(shop, people, key="")
     panel.settle()
     panel._click()
-    assert panel.card.wait(20)
+    assert panel.card.wait(60)
     shown, job = panel.result_row.children, panel.job
     assert panel.primary.disabled
     panel._click()  # Enter in the name, or a second tab
@@ -616,7 +616,7 @@ def test_a_click_never_waits_for_the_store(people: Path, shop: lnb.DataManager) 
     panel._click()
     assert time.monotonic() - begin < 15  # the store sleeps for 20
     go.set()
-    assert panel.card.wait(20)
+    assert panel.card.wait(60)
     assert panel.result.name == panel.fields["name"].value == "people"
 
 

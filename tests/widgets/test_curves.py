@@ -215,7 +215,7 @@ def test_closing_leaves_no_timer_behind():
     c.add("a", 2, loss=1.0)
     waiting = [t for t in threading.enumerate() if isinstance(t, threading.Timer) and t.is_alive()]
     for timer in waiting:
-        timer.join(5)
+        timer.join(60)
     assert c.table().num_rows == 2, "the points stay"
     assert c._pending is None
 

@@ -58,12 +58,12 @@ def test_a_refused_address_can_be_corrected(
     address = files.add("/x.csv", b"a\n1\n")
     panel = DownloadPanel(dm, address.replace("//", "//ann:pa55w0rd@"), key="")
     panel.primary.click()
-    panel.card.wait(20)
+    panel.card.wait(60)
     assert panel.card.hint == "take a signed address, or lnb.download with a token"
     assert not panel.primary.disabled
     panel.box.value = address
     panel.primary.click()
-    panel.card.wait(20)
+    panel.card.wait(60)
     assert panel.plan is not None
 
 

@@ -32,8 +32,8 @@ def test_a_job_that_ends_leaves_its_result_and_a_summary() -> None:
     card = JobCard()
     assert card.state == "idle"
     assert not card.running
-    assert card.start(count(40, 0.005), name="photos").result(10) == 40
-    assert card.wait(10)
+    assert card.start(count(40, 0.005), name="photos").result(60) == 40
+    assert card.wait(60)
     assert (card.state, card.fraction, card.name) == ("done", 1.0, "photos")
     assert card.detail.startswith("40 rows, 40.0 kB in")
     assert "photos · done · 100 %" in repr(card)
@@ -46,12 +46,12 @@ def test_one_job_at_a_time() -> None:
         card.start(count(1), name="second")
     card.cancel()
     assert card.cancelling
-    assert card.wait(10)
+    assert card.wait(60)
     assert card.state == "cancelled"
     assert job.state == "cancelled"
     assert card.detail == "stopped; nothing was changed"
     card.start(count(1), name="second")
-    assert card.wait(10)
+    assert card.wait(60)
     assert card.state == "done"
     assert not card.cancelling
 
@@ -64,7 +64,7 @@ def test_an_error_is_a_sentence_a_hint_and_a_folded_trace_without_secrets() -> N
 
     card = JobCard()
     card.start(broken, name="s3://me:pa55w0rd@host")
-    assert card.wait(10)
+    assert card.wait(60)
     assert card.state == "failed"
     assert card.error.startswith("no such place")
     shown = " ".join(map(str, card.get_state().values())) + repr(card) + str(card._static())
@@ -85,7 +85,7 @@ def test_a_flood_of_reports_becomes_ten_updates_a_second_and_the_last_one_arrive
     card = JobCard()
     card.observe(lambda change: updates.append(change["new"]), names="fraction")
     card.start(flood, name="flood")
-    assert card.wait(20)
+    assert card.wait(60)
     assert card.state == "done"
     assert updates[-1] == 1.0
     assert len(updates) <= 10
@@ -94,7 +94,7 @@ def test_a_flood_of_reports_becomes_ten_updates_a_second_and_the_last_one_arrive
 def test_the_card_shows_a_job_somebody_else_started() -> None:
     job = lnb.Job(count(5), name="elsewhere")
     card = JobCard(job)
-    assert card.wait(10)
+    assert card.wait(60)
     assert card.state == "done"
     assert card.job is job
 
@@ -103,8 +103,8 @@ def test_a_closed_card_leaves_the_job_alone_and_keeps_its_static_form() -> None:
     card = JobCard()
     job = card.start(count(30, 0.01), name="long")
     card.close()
-    assert job.result(10) == 30
-    assert card.wait(10)
+    assert job.result(60) == 30
+    assert card.wait(60)
     data, _ = card._repr_mimebundle_()
     assert "long" in data["text/plain"]
     assert "widget" not in "".join(data)
@@ -114,7 +114,7 @@ def test_a_message_of_the_front_end_cancels() -> None:
     card = JobCard()
     card.start(count(1000, 0.01), name="long")
     card._handle_custom_msg({"do": "cancel"}, [])
-    assert card.wait(10)
+    assert card.wait(60)
     assert card.state == "cancelled"
 
 
@@ -123,7 +123,7 @@ def test_two_hundred_jobs_leave_no_thread() -> None:
     for number in range(200):
         card.start(count(1000, 0.01), name=f"job {number}")
         card.cancel()
-        assert card.wait(10)
+        assert card.wait(60)
         assert card.state == "cancelled"
     time.sleep(0.3)
     assert threading.active_count() <= before + 1
@@ -135,7 +135,7 @@ def test_what_a_listener_raises_is_shown_on_the_card() -> None:
     card.on_end(lambda job: 1 / 0)
     card.on_end(lambda job: heard.append(job.state))
     card.start(count(1), name="x")
-    assert card.wait(10)
+    assert card.wait(60)
     assert card.state == "done"
     assert card.error == "ZeroDivisionError: division by zero"
     assert heard == ["done"], "the others hear it all the same"
@@ -150,7 +150,7 @@ def test_only_the_work_itself_says_what_a_cancel_left() -> None:
 
         card = JobCard()
         card.start(stopped, name="x")
-        assert card.wait(10)
+        assert card.wait(60)
         assert (card.state, card.detail) == ("cancelled", words)
 
 

@@ -91,7 +91,7 @@ def test_run_does_what_the_button_does(loud: Any) -> None:
     assert panel.error is None
     panel.primary.click()
     panel.card.job.wait()
-    assert panel.card.wait(10)
+    assert panel.card.wait(60)
     assert heard == [4, 4]
     assert panel.code_line.code == "count('mnist', rows=4)"
     assert len(panel.result_row.children) == 1
@@ -145,7 +145,7 @@ def test_the_same_work_is_joined_and_other_work_refused() -> None:
         panel.run(name="y", rows=30)
     assert panel.card.state == "running", "a refusal leaves the running job on show"
     panel.cancel()
-    panel.card.wait(10)
+    panel.card.wait(60)
     assert Count.started == 1
 
 
@@ -169,20 +169,20 @@ def test_a_run_knows_nothing_of_what_earlier_runs_were_given() -> None:
 def test_side_work_is_never_taken_for_the_work_of_the_button() -> None:
     panel, go = Both(), threading.Event()
     panel.run(name="x")
-    side = panel._do(lambda progress=None, cancel=None: go.wait(10), "set the tags")
+    side = panel._do(lambda progress=None, cancel=None: go.wait(60), "set the tags")
     with pytest.raises(Conflict, match="set the tags still runs"):
         panel.run()
     with pytest.raises(Conflict):
         panel._do(lambda progress=None, cancel=None: None, "set the tags")
     go.set()
-    assert side.wait(10)
-    assert panel.card.wait(10)
+    assert side.wait(60)
+    assert panel.card.wait(60)
     direct = threading.Event()
-    panel.card.start(lambda progress=None, cancel=None: direct.wait(10), name="repair")
+    panel.card.start(lambda progress=None, cancel=None: direct.wait(60), name="repair")
     with pytest.raises(Conflict, match="repair still runs"):
         panel.run()
     direct.set()
-    assert panel.card.wait(10)
+    assert panel.card.wait(60)
     assert panel.run() == 3
 
 
@@ -330,7 +330,7 @@ def test_enter_in_a_text_field_presses_the_button(loud: Any) -> None:
     panel = Count()
     panel.fields["name"].value = "x"
     panel.fields["name"]._handle_custom_msg({"event": "submit"}, [])
-    assert panel.card.wait(10)
+    assert panel.card.wait(60)
     assert panel.result == 3
 
 
@@ -342,7 +342,7 @@ def test_callbacks_may_come_from_any_thread(loud: Any) -> None:
         click.start()
     for click in clicks:
         click.join()
-    panel.card.wait(10)
+    panel.card.wait(60)
     assert Count.started == 1
     assert panel.card.error == ""
 

@@ -43,14 +43,14 @@ def left():
 CANCEL = """
 panel = lnb.ConvertPanel(dm, home / "much.csv", "much", key="")
 panel.settle()
-panel.run(wait=False); panel.cancel(); panel.card.wait(30)
+panel.run(wait=False); panel.cancel(); panel.card.wait(60)
 before, states = left(), {}
 for number in range(200):
     job = panel.run(wait=False)
     if number % 3:
         time.sleep(0.004 * (number % 7))
     panel.cancel()
-    assert panel.card.wait(30)
+    assert panel.card.wait(60)
     states[job.state] = states.get(job.state, 0) + 1
     if job.state == "done":
         dm.delete("much", confirm="much")

@@ -48,7 +48,7 @@ def test_a_browser_can_put_a_secret_into_no_field(
         if hasattr(getattr(panel, wait, None), "settle"):
             getattr(panel, wait).settle()
     panel._click()
-    panel.card.wait(20)
+    panel.card.wait(60)
     assert panel.card.error or panel.primary.disabled
     states = [w.get_state() for w in list(ipywidgets.widgets.widget._instances.values())]
     assert leaks(everything(states, repr(panel), panel._repr_mimebundle_())) == []

@@ -34,7 +34,7 @@ def test_a_table_is_looked_at_and_registered(dm: lnb.DataManager) -> None:
     panel.fields["metadata"].value = "seed: 1\nauthor: Ann"
     assert "tags=['demo'], metadata={'seed': 1, 'author': 'Ann'}" in panel.code_line.code
     panel.primary.click()
-    panel.card.wait(30)
+    panel.card.wait(60)
     made = dm["copy"]
     assert (made.tags, made.metadata) == (["demo"], {"seed": 1, "author": "Ann"})
     assert made.parents[0]["version"] == 1
@@ -171,7 +171,7 @@ def test_nothing_waits_for_the_store_and_wrong_managers_are_refused(dm: lnb.Data
     panel.verify(wait=False)
     assert time.monotonic() - begin < 15  # the store sleeps for 20
     go.set()
-    assert panel.card.wait(20)
+    assert panel.card.wait(60)
     assert panel.result.ok
     with pytest.raises(InvalidArgument, match="no store"):
         RegisterPanel("/tmp/x", key="")

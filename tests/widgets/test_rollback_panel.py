@@ -69,7 +69,7 @@ def test_two_clicks_roll_back_and_undo_takes_it_back(mine: lnb.DataManager) -> N
     assert mine["mine"].version == 3
     assert panel.confirm.armed
     panel.confirm.click()
-    assert panel.card.wait(30)
+    assert panel.card.wait(60)
     assert panel.settle()
     assert tuple(panel.result) == (2, 3, 4)
     assert mine["mine"].rows == 8
@@ -77,7 +77,7 @@ def test_two_clicks_roll_back_and_undo_takes_it_back(mine: lnb.DataManager) -> N
     assert panel.timeline.current.version == 4
     [undo] = panel.result_row.children[1].children
     undo.click()
-    assert panel.card.wait(30)
+    assert panel.card.wait(60)
     assert panel.settle()
     assert mine["mine"].rows == 3
     assert panel.result.new_head == 5
@@ -90,7 +90,7 @@ def test_somebody_wrote_meanwhile(mine: lnb.DataManager) -> None:
     mine.convert(pa.table({"id": [9], "text": ["x"]}), "mine", mode="append")
     panel.confirm.click()
     panel.confirm.click()
-    panel.card.wait(30)
+    panel.card.wait(60)
     panel.settle()
     assert isinstance(panel.error, Conflict)
     assert "version 4 of mine" in panel.card.error
@@ -113,7 +113,7 @@ def test_a_tag_that_was_moved_meanwhile_leads_where_the_question_said(
     assert "to version 1:" in panel.confirm.question
     mine.tag("mine", "prod", 2, move=True)
     panel.confirm.click()
-    panel.card.wait(30)
+    panel.card.wait(60)
     assert tuple(panel.result) == (1, 3, 4)
     panel.settle()
 
@@ -128,7 +128,7 @@ def test_an_artefact_made_again_under_the_name_is_left_alone(mine: lnb.DataManag
     panel.confirm.click()
     again(3)
     panel.confirm.click()
-    panel.card.wait(30)
+    panel.card.wait(60)
     panel.settle()
     assert isinstance(panel.error, Conflict)
     assert "made again" in panel.card.error
@@ -141,7 +141,7 @@ def test_an_artefact_made_again_under_the_name_is_left_alone(mine: lnb.DataManag
     again(3)
     panel._tag.value = "prod"
     panel._tag_it()
-    panel.card.wait(30)
+    panel.card.wait(60)
     assert isinstance(panel.error, Conflict)
     assert mine.tags("mine") == {}
 
@@ -202,7 +202,7 @@ def test_figures_that_come_late_leave_the_question_asked(
     known, diff = threading.Event(), type(dm).diff
 
     def slow(self: lnb.DataManager, *args: Any, **options: Any) -> Any:
-        assert known.wait(20)
+        assert known.wait(60)
         return diff(self, *args, **options)
 
     monkeypatch.setattr(type(dm), "diff", slow)
@@ -216,7 +216,7 @@ def test_figures_that_come_late_leave_the_question_asked(
     assert "to change" in panel.confirm.question
     assert panel.confirm.armed
     panel.confirm.click()
-    panel.card.wait(30)
+    panel.card.wait(60)
     panel.settle()
     assert dm["net"].version == 3
 
@@ -227,26 +227,26 @@ def test_tags_are_put_moved_and_taken_off(mine: lnb.DataManager) -> None:
     assert panel._drop_tag.disabled
     panel._tag.value = "prod"
     panel._put_tag.click()
-    panel.card.wait(30)
+    panel.card.wait(60)
     panel.settle()
     assert panel.result == Tagged("mine", "prod", 2)
     assert mine.tags("mine") == {"prod": 2}
     panel.timeline.at = 0
     assert panel._put_tag.description == "Move tag to version 3"
     panel._put_tag.click()
-    panel.card.wait(30)
+    panel.card.wait(60)
     panel.settle()
     assert mine.tags("mine") == {"prod": 3}
     panel.fields["version"].value = "prod"
     assert panel.timeline.chosen.version == 3
     panel._drop_tag.click()
-    panel.card.wait(30)
+    panel.card.wait(60)
     assert mine.tags("mine") == {}
     panel._tag.value = "12"
     panel.settle()
     panel.fields["version"].value = "2"
     panel._put_tag.click()
-    panel.card.wait(30)
+    panel.card.wait(60)
     assert "reads like a version number" in panel.card.error
 
 

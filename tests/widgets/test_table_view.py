@@ -189,7 +189,7 @@ def test_figures_of_all_kinds(write: Write):
         "raw": [b"x"] * n,
     }
     view = lnb.TableView(write(table))
-    facts = view.measure().result(20)
+    facts = view.measure().result(60)
     assert "raw" not in facts
     assert {k: facts["n"][k] for k in ("min", "max", "mean", "distinct", "nulls", "approx")} == {
         "min": "0", "max": "999", "mean": "499.5", "distinct": 1000, "nulls": 0, "approx": False,
@@ -215,12 +215,12 @@ def test_figures_come_from_the_first_rows_until_asked_for_all(
     view = lnb.TableView(write({"n": range(1000)}))
     page(view)
     assert view._figures.job is not None
-    assert view._figures.job.result(20)["n"]["max"] == "99"
+    assert view._figures.job.result(60)["n"]["max"] == "99"
     assert (view.measuring["rows"], view.measuring["total"]) == (100, 1000)
     view.filter("n >= 500")
-    assert view._figures.job.result(20)["n"]["min"] == "500"
+    assert view._figures.job.result(60)["n"]["min"] == "500"
     ask(view, "measure", whole=True)
-    assert view._figures.job.result(20)["n"]["max"] == "999"
+    assert view._figures.job.result(60)["n"]["max"] == "999"
     assert view.measuring["rows"] == 500
 
 
@@ -229,19 +229,19 @@ def test_measuring_can_be_cancelled_and_ends_with_the_view(
 ):
     hold = threading.Event()
     add = ColumnStats.add
-    monkeypatch.setattr(ColumnStats, "add", lambda *a: (hold.wait(10), add(*a))[1])
+    monkeypatch.setattr(ColumnStats, "add", lambda *a: (hold.wait(60), add(*a))[1])
     view = lnb.TableView(write({"n": range(100_000)}))
     job = view.measure()
     ask(view, "cancel")
     hold.set()
-    assert job.wait(10)
+    assert job.wait(60)
     assert job.state == "cancelled"
     assert view.measuring["state"] == "cancelled"
     hold.clear()
     job = view.measure()
     view.close()
     hold.set()
-    assert job.wait(10)
+    assert job.wait(60)
     assert view.settle(10)
     time.sleep(0.05)
     assert not [t for t in threading.enumerate() if t.name in ("lancenb-table", job._thread.name)]
@@ -251,7 +251,7 @@ def test_a_manager_far_away(far: Any):
     view = lnb.TableView(far.get("table"), where="split = 'train'", order_by="id desc")
     assert view.rows()["id"].to_pylist()[:3] == [49, 48, 47]
     assert page(view)["rows"][0][0] == "49"
-    assert view.measure().result(20)["id"]["max"] == "49"
+    assert view.measure().result(60)["id"]["max"] == "49"
     view.selected = [0]
     assert view.selected_rows()["id"].to_pylist() == [49]
     view.filter(None)
@@ -412,7 +412,7 @@ def test_columns_of_nothing_but_null(kind: pa.DataType):
 
 def test_static_form_is_true_and_safe(view: lnb.TableView):
     view.filter("id > 490")
-    view.measure().result(20)
+    view.measure().result(60)
     html, text = view._static()
     assert "Rows 1-9 of 9." in text
     assert "9 match" in text
@@ -439,12 +439,12 @@ def test_a_filter_typed_while_another_one_is_read_is_not_overwritten(
 
     def slow(*args: Any) -> Any:
         began.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return read(*args)
 
     monkeypatch.setattr(table_view, "Rows", slow)
     view.set_state({"asked": "id < 5"})
-    assert began.wait(10)
+    assert began.wait(60)
     view.set_state({"asked": "id < 3"})
     go.set()
     assert view.settle()

@@ -50,7 +50,7 @@ def _elsewhere(act: Any) -> None:
     """Call ``act`` in a thread that knows no cell, as a callback of a timer does."""
     thread = threading.Thread(target=act)
     thread.start()
-    thread.join(20)
+    thread.join(60)
 
 
 def test_the_kernel_of_these_tests_refuses_plain_threads(strict: list[BaseException]) -> None:
@@ -61,7 +61,7 @@ def test_the_kernel_of_these_tests_refuses_plain_threads(strict: list[BaseExcept
 
 def test_threads_of_ours_may_change_any_widget(strict: list[BaseException]) -> None:
     field, lane = note(), Lane("test")
-    _threads.start(tell, field, "from a thread", name="test").join(5)
+    _threads.start(tell, field, "from a thread", name="test").join(60)
     assert "from a thread" in field.value
     lane.do(lambda: tell(field, "from the lane"))
     assert lane.settle(5)
@@ -92,7 +92,7 @@ def test_a_panel_and_views_work_for_any_thread(
     assert "hello ann" in panel.result_row.children[0].value
     view = lnb.TableView(dm["table"])
     job = view.measure()
-    assert job.wait(10)
+    assert job.wait(60)
     _elsewhere(lambda: view.set_state({"asked": "id < 5"}))
     assert view.settle()
     assert view.count == 5
@@ -105,7 +105,7 @@ def test_a_panel_and_views_work_for_any_thread(
 
 def test_a_copied_context_is_what_threads_get(strict: list[BaseException]) -> None:
     found: list[Any] = []
-    _threads.start(lambda: found.append(_parent.get(None)), name="test").join(5)
+    _threads.start(lambda: found.append(_parent.get(None)), name="test").join(60)
     assert found == [copy_context()[_parent]]
 
 
@@ -117,7 +117,7 @@ class Kernel:
 
         self.manager, self.client = start_new_kernel(kernel_name="python3")
 
-    def _heard(self, message: str, seconds: float = 20) -> str:
+    def _heard(self, message: str, seconds: float = 60) -> str:
         """Return what a message printed, when the kernel is done with it."""
         words, end = "", time.monotonic() + seconds
         while time.monotonic() < end:

@@ -201,13 +201,13 @@ def test_training_makes_a_version_with_curves(bench, dm):
 def test_training_goes_on_while_another_artefact_is_looked_at(bench):
     panel = bench.select("shapes", "Train").wait().content
     going, end = threading.Event(), threading.Event()
-    panel._work = lambda: lambda progress, cancel: going.set() or end.wait(20)
+    panel._work = lambda: lambda progress, cancel: going.set() or end.wait(60)
     panel.run(wait=False)
-    assert going.wait(10)
+    assert going.wait(60)
     bench.select("net", "Preview").wait()
     assert bench.select("shapes", "Train").wait().content is panel
     end.set()
-    panel.card.wait(10)
+    panel.card.wait(60)
     bench.select("net").wait()
     assert panel.comm is None, "what has ended is closed when it is left"
 
@@ -229,7 +229,7 @@ def test_tag_and_remove_a_tag(bench, dm):
     assert panel.run(tag="prod", version=1) == ("prod", 1)
     assert dm.tags("net") == {"prod": 1}
     assert panel.code_line.code == "dm.tag('net', 'prod', 1)"
-    panel.remove().result(10)
+    panel.remove().result(60)
     assert dm.tags("net") == {}
     with pytest.raises(InvalidArgument):
         panel.run(tag=" ")
@@ -257,7 +257,7 @@ def test_clean_up_says_what_would_go_first(bench, dm):
     confirm.click()
     assert len(dm.versions("net")) == 2, "the first click only asks"
     confirm.click()
-    panel.card.wait(10)
+    panel.card.wait(60)
     assert len(dm.versions("net")) == 1
 
 
@@ -310,7 +310,7 @@ def test_running_the_cell_again_takes_over_and_leaves_nothing(dm, loud):
     first = Workbench(dm, key="again").wait()
     panel = first.select("shapes", "Train").wait().content
     end = threading.Event()
-    panel._work = lambda: lambda progress, cancel: end.wait(20)
+    panel._work = lambda: lambda progress, cancel: end.wait(60)
     panel.run(wait=False)
     first.catalogue.query = "sha"
     second = Workbench(dm, key="again").wait()
@@ -318,7 +318,7 @@ def test_running_the_cell_again_takes_over_and_leaves_nothing(dm, loud):
     assert (second.selected, second.tab, second.catalogue.query) == ("shapes", "Train", "sha")
     assert second.content is panel
     end.set()
-    panel.card.wait(10)
+    panel.card.wait(60)
     second.close()
 
 

@@ -193,6 +193,7 @@ class PngConverter(Converter):
             },
             # Small column buffers stay in the processor's cache; larger ones cost time and memory.
             write_options={"data_cache_bytes": len(schema) << 19},
+            limit=source.limit if source.apart else None,
             on_close=source.close,
         )
         if table is not None and names is not None and names != class_names(table):

@@ -157,6 +157,7 @@ def _build(
         nbytes=sum(item.size for item in items),
         skipped=listing.skipped,
         single=single,
+        apart=parallel,
         title=functools.partial(_title, form, where, single),
     )
 

@@ -14,6 +14,7 @@ from ._read import Chunk
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lancenb.convert._share import Share
     from lancenb.progress import CancelToken, Tracker
 
 
@@ -42,6 +43,7 @@ class Source:
             may append to).
         watch: told the token of a cancel before the first chunk, by sources that may block.
         single: the user named exactly one picture, so that its refusal is an error.
+        apart: whether chunks can be read without those before them, in any process.
         close: releases files.
         title: makes a row's name fit for an error message, which needs the whole path.
     """
@@ -64,8 +66,16 @@ class Source:
     origin: dict[str, str] = field(default_factory=dict)
     watch: Callable[[CancelToken | None], None] | None = None
     single: bool = False
+    apart: bool = False
     close: Callable[[], None] | None = None
     title: Callable[[str], str] = str
+
+    def limit(self, share: Share) -> int:
+        """Keep the chunks of a share; return how many there were."""
+        chunks = list(self.chunks())
+        mine = chunks[share.span([1] * len(chunks))]
+        self.chunks = lambda: iter(mine)
+        return len(chunks)
 
 
 def check_metadata(source: Source, table: pa.Schema | None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lancenb.convert._families import FAMILY_OF
 from lancenb.convert._magic import suffix_of
+from lancenb.convert._share import ALL
 from lancenb.convert.archive import Archive, Limits, Member, refuse_nested
 from lancenb.convert.text._converter import FORMAT_OF
 from lancenb.convert.text._sources import Piece
@@ -125,14 +126,14 @@ class FilesFamily:
             ]
         )
 
-    def batches(self) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
+    def batches(self, chosen: slice = ALL) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
         """Yield batches of about 16 MB."""
         import pyarrow as pa
 
         rows: list[tuple[str, int, str, bytes]] = []
         size = 0
         last: Piece | None = None
-        for piece in self._pieces:
+        for piece in self._pieces[chosen]:
             if piece.member is None:
                 continue
             data = self._archive.read(piece.member)

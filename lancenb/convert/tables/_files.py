@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lancenb.convert._share import ALL
 from lancenb.convert.text._plan import check_related
 from lancenb.convert.text._sources import Piece
 from lancenb.errors import ColumnNotFound, TypeConflict
@@ -58,9 +59,9 @@ class TableFamily:
         counts = [file.rows for file in self._files]
         return None if any(c is None for c in counts) else sum(c or 0 for c in counts)
 
-    def batches(self) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
-        """Yield batches of :attr:`schema`, with the piece and the bytes of it that each took."""
-        for file in self._files:
+    def batches(self, chosen: slice = ALL) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
+        """Yield batches of the chosen pieces; see :meth:`Family.batches`."""
+        for file in self._files[chosen]:
             plain = file.schema.equals(self.schema)
             for batch, took in file.batches():
                 yield file.piece, batch if plain else self._arrange(file, batch), took

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lancenb.convert._datasets import DatasetRows, is_datasets, split_rows
+from lancenb.convert._share import ALL
 from lancenb.convert.text._sources import Piece
 from lancenb.errors import InvalidArgument, LancenbError, SchemaMismatch, TypeConflict
 
@@ -109,7 +110,7 @@ class MemoryFamily:
         for part in self._parts:
             part.cancel = cancel
 
-    def batches(self) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
+    def batches(self, _chosen: slice = ALL) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
         """Yield batches of :attr:`schema` and the bytes of each."""
         import pyarrow as pa
 

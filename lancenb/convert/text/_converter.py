@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from lancenb.convert._base import Converter, ConvertReport, Existing, Plan
@@ -141,6 +141,12 @@ class TextConverter(Converter):
     def forget(self) -> None:
         """Forget what was learned about the files of an earlier conversion."""
         self._learned = Learned()
+
+    def _learn(self, found: Iterable[Learned]) -> PlanAgain:
+        """Take over what other readers of the files found; return the call for a new plan."""
+        for learned in found:
+            self._learned.merge(learned)
+        return self._learned.again("a file holds what its beginning did not show")
 
     def plan(self, source: Any, *, existing: Existing | None = None) -> Plan:
         """Look at the files and say what would be written; see :meth:`Converter.plan`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lancenb.convert._arrow import unique_names
+from lancenb.convert._share import ALL
 from lancenb.errors import EmptyInput, InvalidArgument
 
 from ._csv_read import CsvFile, CsvOptions
@@ -125,11 +126,11 @@ class CsvFamily:
             fields.append(pa.field(name, bound if bound is not None else plain, metadata=note))
         return pa.schema(fields)
 
-    def batches(self) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
-        """Yield batches of :attr:`schema`, with the piece and the bytes of it that each took."""
+    def batches(self, chosen: slice = ALL) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
+        """Yield batches of the chosen pieces; see :meth:`Family.batches`."""
         import pyarrow as pa
 
-        for part in self._parts:
+        for part in self._parts[chosen]:
             kinds = [
                 own
                 if pa.types.is_null(own) and name not in self._fixed

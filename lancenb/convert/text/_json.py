@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from lancenb.convert._share import ALL
 from lancenb.errors import CorruptInput, TypeConflict
 
 from ._encoding import Guess, detect
@@ -77,9 +78,9 @@ class JsonFamily:
                 self._types[key] = target.field(name).type
         self._bound = frozenset(self._fields) | {"*"}
 
-    def batches(self) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
-        """Yield batches of :attr:`schema`, with the piece and the bytes of it that each took."""
-        for file in self._files:
+    def batches(self, chosen: slice = ALL) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
+        """Yield batches of the chosen pieces; see :meth:`Family.batches`."""
+        for file in self._files[chosen]:
             for table, nbytes in file.batches(self._target, self._bound):
                 took = nbytes
                 for batch in self._fit(table, file.piece).to_batches():

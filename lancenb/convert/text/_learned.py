@@ -17,6 +17,7 @@ class PlanAgain(StaleLabels):
     """
 
     code = "plan_again"
+    learned: Learned
 
 
 @dataclass
@@ -42,4 +43,13 @@ class Learned:
         """Return the error that asks for a new plan; the second one makes plans thorough."""
         self.surprises += 1
         self.thorough = self.surprises > 1
-        return PlanAgain(what)
+        error = PlanAgain(what)
+        error.learned = self
+        return error
+
+    def merge(self, other: Learned) -> None:
+        """Add what another reader of the same files found."""
+        self.encodings |= other.encodings
+        self.types |= other.types
+        self.blocks |= other.blocks
+        self.exact |= other.exact

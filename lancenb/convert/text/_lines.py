@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lancenb.convert._share import ALL
 from lancenb.errors import CorruptInput, UnsupportedFormat
 
 from ._encoding import Guess
@@ -58,11 +59,11 @@ class LinesFamily:
             self._files.append((piece, guess))
         self.schema = pa.schema([("text", pa.string())])
 
-    def batches(self) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
-        """Yield batches of :attr:`schema`, with the piece and the bytes of it that each took."""
+    def batches(self, chosen: slice = ALL) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
+        """Yield batches of the chosen pieces; see :meth:`Family.batches`."""
         import pyarrow as pa
 
-        for piece, guess in self._files:
+        for piece, guess in self._files[chosen]:
             texts = self._whole if self._rows == "file" else self._split
             for lines, took in texts(piece, guess):
                 batch = pa.RecordBatch.from_arrays(

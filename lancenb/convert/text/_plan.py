@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lancenb.convert._arrow import storable
 from lancenb.convert._base import Plan
+from lancenb.convert._share import ALL, Share
 from lancenb.errors import SchemaMismatch
 
 from ._ahead import Hasher, read_ahead
@@ -28,8 +29,12 @@ class Family(Protocol):
     schema: pa.Schema
     skipped: list[tuple[str, str]]
 
-    def batches(self) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
-        """Yield batches, with the piece and the bytes of it that each took."""
+    def batches(self, chosen: slice = ..., /) -> Iterator[tuple[Piece, pa.RecordBatch, int]]:
+        """Yield batches of :attr:`schema`, with the piece and the bytes of it that each took.
+
+        Args:
+            chosen: the pieces to read; columns and types are those of all.
+        """
         ...
 
 
@@ -66,10 +71,17 @@ def family_plan(
     if options:
         properties["options"] = options
     seen: set[int] = set()
+    chosen = ALL
+
+    def limit(share: Share) -> int:
+        nonlocal chosen
+        chosen = share.span([piece.size for piece in pieces])
+        files[:] = _files(pieces[chosen])
+        return len(pieces)
 
     def produce() -> Iterator[tuple[pa.RecordBatch, int]]:
         place, row = "", 0
-        for piece, batch, took in family.batches():
+        for piece, batch, took in family.batches(chosen):
             if batch.num_rows == 0 and took == 0:
                 continue
             batch = cast(batch)
@@ -102,8 +114,14 @@ def family_plan(
         total_rows=total_rows,
         total_bytes=None if any(_packed(p) for p in pieces) else sum(p.size for p in pieces),
         properties=properties,
+        limit=limit if all(_apart(p) for p in pieces) else None,
         on_close=on_close,
     )
+
+
+def _apart(piece: Piece) -> bool:
+    """Whether a piece is a file of its own, neither in an archive nor in memory."""
+    return bool(piece.path) and piece.member is None
 
 
 def _packed(piece: Piece) -> bool:

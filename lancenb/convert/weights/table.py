@@ -181,7 +181,7 @@ def stored_rows(dataset: Any, *, hashes: bool = False) -> dict[str, Stored]:
     """Read and check the rows of a weights table, in state dict order.
 
     Raises:
-        CorruptInput: a name occurs twice, or a size does not fit its shape.
+        CorruptInput: a name occurs twice, or a size does not fit its shape or what it repeats.
     """
     columns = [*COLUMNS, "sha256"] if hashes else list(COLUMNS)
     table = dataset.scanner(columns=columns, with_row_address=True).to_table().sort_by("seq")
@@ -197,12 +197,19 @@ def stored_rows(dataset: Any, *, hashes: bool = False) -> dict[str, Stored]:
                 f"{dataset.uri} holds the tensor {name!r} twice",
                 hint="two checkpoints were appended to one table; roll back and store each alone",
             )
-        if math.prod(shape) * torch_dtype(dtype).itemsize != nbytes:
+        if min(shape, default=0) < 0 or math.prod(shape) * torch_dtype(dtype).itemsize != nbytes:
             raise CorruptInput(
                 f"{dataset.uri}: {name!r} has {nbytes} bytes, not those of its shape",
                 hint="the table is damaged; roll back or restore a backup",
             )
         rows[name] = Stored(name, dtype, tuple(shape), nbytes, alias, address, blob, seq, digest)
+    for row in rows.values():
+        base = rows.get(row.alias_of) if row.alias_of is not None else None
+        if base is not None and (base.alias_of is not None or base.nbytes != row.nbytes):
+            raise CorruptInput(
+                f"{dataset.uri}: {row.name!r} repeats {base.name!r}, which has other bytes",
+                hint="the table is damaged; roll back or restore a backup",
+            )
     return rows
 
 

@@ -27,6 +27,7 @@ def farewell(done: DemoResult, settings: DemoSettings, out: Printer) -> None:
         f"diff {done.model} {done.before} {done.trained}",
         f"lineage {done.model}",
         f"preview {done.data[0]}",
+        *(f"preview {name}" for name, _ in done.fit.artefacts.values()),
     ):
         line(f"  lancenb {command} {where}")
     line("or in Python:")

@@ -90,7 +90,11 @@ class _Road:
         out.step(
             "store weights",
             f"{model} version {result.version}, tag 'trained': {report.rows} tensors,"
-            f" {report.bytes / 1e6:.1f} MB written; made from {train.name} version {train.version}",
+            f" {report.bytes / 1e6:.1f} MB written; made from {train.name} version {train.version}"
+            + "".join(
+                f"\n{name} version {number}: figures of each of its {result.history.num_rows} steps"
+                for name, number in result.artefacts.values()
+            ),
         )
         self._reload(model, result, test)
         difference = dm.diff(model, original, result.version)

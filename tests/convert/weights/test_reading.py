@@ -188,3 +188,18 @@ def test_opens_in_plain_lance(stored):
     assert found["byte"][1] == bytes(range(5))
     assert dataset.data_storage_version == "2.2"
     assert dataset.schema.metadata[b"lancenb.kind"] == b"weights"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"shape": "arrow_cast(make_array(-2, -1), 'List(Int64)')"}, "not those of its shape"),
+        ({"alias_of": "'v'"}, "'w' repeats 'v', which has other bytes"),
+    ],
+)
+def test_rows_of_a_table_that_contradict_each_other_are_refused(tmp_path, changed, said):
+    uri = str(tmp_path / "w.lance")
+    save_weights({"w": torch.ones(2), "v": torch.ones(3)}, uri)
+    lance.dataset(uri).update(changed, where="name = 'w'")
+    with pytest.raises(CorruptInput, match=said):
+        load_tensors(uri)
