@@ -6,15 +6,14 @@ import argparse
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _html
 from ._cli_store import store_of
+from ._signals import stop_asked
 from .errors import InvalidArgument, NotFound
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
     token = _token(args)
     store = store_of(args).create()
-    with _logged("INFO" if args.log else "WARNING"), _ended() as over:
+    with _logged("INFO" if args.log else "WARNING"), stop_asked() as stopped:
         server = serve(
             store, http=args.http, grpc=args.grpc, host=args.host, token=token,
             no_token=args.no_token, certificate=args.cert, key=args.key, origins=args.origin,
@@ -69,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
         with server:
             _announce(server, args)
-            over.wait()
+            stopped()
             print("stopping", file=sys.stderr, flush=True)
     return 0
 
@@ -151,23 +150,6 @@ def _logged(level: str) -> Iterator[None]:
         log.removeHandler(handler)
         log.setLevel(before[0])
         log.propagate = before[1]
-
-
-@contextlib.contextmanager
-def _ended() -> Iterator[threading.Event]:
-    """Yield what is set by Ctrl-C and SIGTERM; a second Ctrl-C ends at once."""
-    over = threading.Event()
-
-    def end(number: int, frame: Any) -> None:
-        over.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield over
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _port(text: str) -> int | None:

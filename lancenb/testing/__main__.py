@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+from lancenb._signals import stop_asked
 
 from . import HubStub
 from ._repos import KINDS
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(argv)
     tokens = dict(word.split(":", 1) for word in args.token) or None
-    with HubStub(
+    hub = HubStub(
         args.root,
         tokens=tokens,
         members=tuple(args.member or ["ann"]),
@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         page_size=args.page_size,
         resolve_cache=args.resolve_cache,
         gzip_text=args.gzip_text,
-    ) as hub:
+    )
+    with hub, stop_asked() as stopped:
         try:
             _fill(hub, args)
         except (OSError, ValueError) as error:
@@ -50,10 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, value in hub.env(args.home or Path.cwd() / "hf-home").items():
             print(f"export {name}={shlex.quote(value)}")
         print(f"# plain files and LFS content: {hub.cdn.url}", flush=True)
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
-        stop.wait()
+        stopped()
     return 0
 
 
