@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import select
@@ -103,6 +104,10 @@ def look_up(host: str, port: int, stopped: Any = None) -> list[Found]:
         OSError: no such name, or no answer in time.
     """
     result: list[Any] = []
+    with contextlib.suppress(ValueError):  # an address is not looked up: nothing to wait for
+        ipaddress.ip_address(host)
+        result += socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return result
 
     def ask() -> None:
         try:
@@ -135,9 +140,8 @@ def connect(found: list[Found], timeout: float, options: Any = (), stopped: Any 
         OSError: the last refusal.
     """
     last: OSError = OSError("the name has no address")
-    deadline = time.monotonic() + 2 * timeout
+    left, deadline = timeout, time.monotonic() + 2 * timeout
     for family, kind, protocol, _, where in found:
-        left = min(timeout, deadline - time.monotonic())
         if left <= 0:
             break
         try:
@@ -153,6 +157,7 @@ def connect(found: list[Found], timeout: float, options: Any = (), stopped: Any 
         except OSError as error:
             sock.close()
             last = error
+            left = min(timeout, deadline - time.monotonic())  # the first is tried in any case
         except BaseException:
             sock.close()
             raise

@@ -165,21 +165,31 @@ class ParallelRead:
                 while chunk is not None:
                     self._finish(chunk, answer, patience, file.fileno(), view)
                     self._news.set()
-                    chunk, answer = self._chunks.take(), None
-            self._leave(None)
+                    chunk, answer = self._next(), None
         except _GivenUp as tired:
             assert chunk is not None
-            self._chunks.give_back(chunk)
-            self._leave(tired.error)
+            self._give_up(chunk, tired.error)
         except BaseException as error:
             self._fail(error)
 
-    def _leave(self, error: LancenbError | None) -> None:
+    def _next(self) -> Chunk | None:
+        """Take one more piece, or end one thread: in one step, so that none is given back between.
+
+        It would be left to nobody, and waited for without end.
+        """
+        with self._lock:
+            chunk = self._chunks.take()
+            if chunk is None:
+                self._working -= 1
+            return chunk
+
+    def _give_up(self, chunk: Chunk, error: LancenbError) -> None:
         """End one thread; a server may allow fewer connections than were tried."""
         with self._lock:
+            self._chunks.give_back(chunk)
             self._working -= 1
             last = not self._working
-        if error is not None and last:
+        if last:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:

@@ -119,21 +119,25 @@ def send_body(
             piece = _read(source, start + at, count)
             if not piece:
                 raise ConnectionAbortedError("the file has become shorter")
-            sent = _write(handler, piece, flip, chunked)
-            at += sent
-            handler.seen.sent += sent
+            # counted before: a client that has all of it must find it in the log
+            handler.seen.sent += len(piece)
+            try:
+                _write(handler, piece, flip, chunked)
+            except OSError:
+                handler.seen.sent -= len(piece)
+                raise
+            at += len(piece)
             if fault and kind == "slow":
-                handler.server.origin.closing.wait(sent / fault.rate)
+                handler.server.origin.closing.wait(len(piece) / fault.rate)
     if chunked:
         handler.wfile.write(b"0\r\n\r\n")
 
 
-def _write(handler: Handler, piece: bytes, flip: bool, chunked: bool) -> int:
+def _write(handler: Handler, piece: bytes, flip: bool, chunked: bool) -> None:
     if flip:
         piece = bytes([piece[0] ^ 0xFF]) + piece[1:]
     framed = b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece
     handler.wfile.write(framed)
-    return len(piece)
 
 
 @contextmanager

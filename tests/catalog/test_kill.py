@@ -58,7 +58,7 @@ def victim(root: str, action: str) -> None:
         time.sleep(0.002)
     act(dm, action)
     Path(root, "done").touch()
-    time.sleep(60)
+    time.sleep(600)
 
 
 def prepare(root: Path, action: str) -> Any:

@@ -69,7 +69,7 @@ def _victim(root: str, action: str, point: str) -> None:
 def kill(root: Path, action: str, point: str) -> None:
     process = SPAWN.Process(target=_victim, args=(str(root), action, point))
     process.start()
-    process.join(120)
+    process.join(300)
     assert process.exitcode == -signal.SIGKILL, "the point was not reached"
 
 

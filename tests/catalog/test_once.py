@@ -198,7 +198,7 @@ def test_a_key_is_that_of_its_thread(dm: DataManager):
     inside, done = threading.Event(), threading.Event()
 
     def other() -> None:
-        inside.wait(30)
+        inside.wait(120)
         dm.convert(points(5), "points", mode="append")
         done.set()
 
@@ -206,7 +206,7 @@ def test_a_key_is_that_of_its_thread(dm: DataManager):
     thread.start()
     with once("key-1"):
         inside.set()
-        assert done.wait(60)
+        assert done.wait(120)
     thread.join()
     assert find_once(dm, "points", "key-1") is None
 

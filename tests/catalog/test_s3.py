@@ -14,6 +14,7 @@ from lancenb.catalog._leases import leases, put
 from lancenb.catalog._names import ulid
 from lancenb.catalog._owner import this_owner
 from lancenb.errors import AlreadyExists, ArtifactNotFound, BucketNotFound, VersionNotFound
+from tests.store import _servers
 
 from .helpers import points, rows_of, run_all
 from .test_concurrency import expected
@@ -84,12 +85,14 @@ def test_a_missing_bucket_is_one_typed_error(s3_server: S3Server):
 
 
 def append(store: Store, who: int, times: int) -> None:
+    _servers.unhurried()
     dm = DataManager(store)
     for i in range(times):
         dm.convert(points(1000 * (who + 1) + i, 1), "pts", mode="append")
 
 
 def register(store: Store, who: int, each: int) -> int:
+    _servers.unhurried()
     dm = DataManager(store)
     for i in range(each):
         dm.convert(pa.table({"id": [who]}), f"n{who}-{i}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +129,8 @@ def test_rollback_while_another_writer_appends(tmp_path: Path):
     thread.start()
     results = []
     for _ in range(4):
-        while dm["pts"].version == 1:
-            pass
+        while dm["pts"].version == 1 and thread.is_alive():
+            time.sleep(0.001)
         results.append(dm.rollback("pts", 1))
     thread.join()
     assert not failures, failures

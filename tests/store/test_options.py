@@ -431,7 +431,7 @@ def test_w52_two_stores_in_two_threads_keep_their_own_keys():
             access_key=f"AK{number}",
             secret_key=f"SK{number}",
         )
-        start.wait(10)
+        start.wait(120)
         for _ in range(20):
             options = lance_options(store)
             credentials = store.boto3()._request_signer._credentials

@@ -29,6 +29,7 @@ from lancenb.errors import (
     VersionNotFound,
 )
 from lancenb.store import Store, lance_errors, lance_module, open_table
+from tests.store import _servers
 
 pytestmark = pytest.mark.s3
 
@@ -104,7 +105,7 @@ def test_a_missing_bucket(server):
             call()
         assert "create()" in caught.value.hint
         assert caught.value.message.count("\n") == 0
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     uri = store.join("t.lance")
     with pytest.raises(BucketNotFound), lance_errors(uri, store):  # past the check
         lance_module().write_dataset(
@@ -234,7 +235,7 @@ def test_wrong_keys(strict_server, change, says):
         shown += json.dumps(caught.value.to_dict())
         for secret in (strict_server.access_key, strict_server.secret_key, "not-the-secret"):
             assert secret not in shown
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     # What Lance itself says when it is not asked before:
     with pytest.raises(AccessDenied), lance_errors(uri, store):
         lance_module().dataset(uri, storage_options=store.storage_options)
@@ -249,6 +250,7 @@ def test_a_token_of_the_environment_does_no_harm(ceph_store, monkeypatch):
 
 
 def _append(store, name, worker, times, queue):
+    _servers.unhurried()
     done = []
     for number in range(times):
         value = worker * 1000 + number
@@ -302,7 +304,7 @@ WRITER = """
     import pyarrow as pa
     from lancenb.store import lance_module
     store = pickle.loads(bytes.fromhex(sys.stdin.readline().strip()))
-    lance, number = lance_module(), 0
+    lance, number = lance_module(), int(sys.argv[1])
     while True:
         number += 1
         lance.write_dataset(pa.table({"a": [number] * 20_000}), store.join("k.lance"),
@@ -314,10 +316,9 @@ WRITER = """
 def test_a_killed_writer_loses_nothing(server):
     store = server.store("kill")
     uri = write(store, "k.lance", 1, first=-1)
-    for delay in (0.02, 0.3):
-        before = open_table(uri, store).version
+    for first, delay in ((1_000, 0.02), (100_000, 0.3)):
         writer = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(WRITER)],
+            [sys.executable, "-c", textwrap.dedent(WRITER), str(first)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -327,16 +328,16 @@ def test_a_killed_writer_loses_nothing(server):
         assert writer.stdout is not None
         writer.stdin.write(pickle.dumps(store).hex() + "\n")
         writer.stdin.flush()
-        assert writer.stdout.readline() == "1\n"
+        assert writer.stdout.readline() == f"{first + 1}\n"
         time.sleep(delay)
         writer.kill()
         acknowledged = 1 + len(writer.stdout.read().splitlines())
         writer.wait()
-        table = open_table(uri, store)
+        found = open_table(uri, store).to_table()["a"].value_counts().to_pylist()
+        counts = {c["values"]: c["counts"] for c in found if c["values"] > first}
         # One commit may have landed whose acknowledgement did not.
-        assert table.version - before in (acknowledged, acknowledged + 1)
-        counts = table.to_table()["a"].value_counts().to_pylist()
-        assert all(c["counts"] % 20_000 == 0 for c in counts if c["values"] != -1)
+        assert len(counts) in (acknowledged, acknowledged + 1)
+        assert counts == dict.fromkeys(range(first + 1, first + 1 + len(counts)), 20_000)
     write(store, "k.lance", 1, "append", -2)
     assert open_table(uri, store).count_rows(filter="a = -2") == 1
 
