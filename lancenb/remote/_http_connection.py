@@ -21,6 +21,9 @@ _POOLED = 64
 _SENT = {"sent": True}
 #: A machine that vanished (no word of its end) is noticed after about this many seconds.
 _SILENT = 5
+#: The same while it is sent a body: a server that is busy takes nothing for a while, and the system
+#: counts that like silence.
+_BUSY = 60
 
 
 def _options() -> list[tuple[int, int, int]]:
@@ -34,6 +37,12 @@ def _options() -> list[tuple[int, int, int]]:
     return options
 
 
+def _bear(sock: Any, seconds: int) -> None:
+    """Let so many seconds pass in which nothing that was sent arrives."""
+    if sock is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
+
+
 class _Attentive:
     """Looks, before each part of a body is sent, whether the server has answered already.
 
@@ -44,6 +53,8 @@ class _Attentive:
     sock: Any
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        if self._in_body:
+            _bear(self.sock, _SILENT)
         self._in_body = False
         super().putrequest(*args, **kwargs)  # type: ignore[misc]
 
@@ -52,6 +63,8 @@ class _Attentive:
         self._in_body = True
 
     def send(self, data: Any) -> None:
+        if self._in_body:
+            _bear(self.sock, _BUSY)
         # What arrives over TLS need not be an answer, so there only the broken connection tells.
         watched = self._in_body and type(self.sock) is socket.socket and hasattr(select, "poll")
         if not watched:

@@ -106,6 +106,9 @@ class Events:
             try:
                 if self._response is None:
                     self._response = self._connect(self._last)
+                    if self._closed:  # meanwhile, when there was no answer to hang up on
+                        hang_up(self._response)
+                        return
                 for event in parsed(self._lines()):
                     if event["event"] == FAILED:
                         raise error_from(event["data"])

@@ -62,28 +62,30 @@ class Jobs:
             op: the operation.
             name: the artefact.
             work: the work.
-            done: called when it is over, however it ended.
+            done: called when it is over, however it ended, before its last event.
         """
         running = _Running(secrets.token_hex(16), owner, op, name, datetime.now(UTC))
-        with self._lock:
-            self._forget()
-            self._jobs[running.id] = running
 
         def finish(job: Job[Any]) -> None:
             running.state, running.ended = job.state, datetime.now(UTC)
-            if job.error is None:
-                running.feed.put("done", job.result())
-            else:
-                running.feed.put(job.state, error_dict(job.error))
-            running.feed.close()
-            done()
+            try:
+                done()  # before anybody hears of the end: its place is free by then
+            finally:
+                if job.error is None:
+                    running.feed.put("done", job.result())
+                else:
+                    running.feed.put(job.state, error_dict(job.error))
+                running.feed.close()
 
-        running.job = Job(
-            work,
-            name=f"{op}-{name}",
-            on_progress=lambda event: _tell(running.feed, event),
-            on_done=finish,
-        )
+        with self._lock:  # who finds it can stop it
+            self._forget()
+            running.job = Job(
+                work,
+                name=f"{op}-{name}",
+                on_progress=lambda event: _tell(running.feed, event),
+                on_done=finish,
+            )
+            self._jobs[running.id] = running
         return running.facts()
 
     def finished(self, owner: str, op: str, name: str, result: Any) -> JobFacts:

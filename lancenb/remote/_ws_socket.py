@@ -159,6 +159,9 @@ class Socket:
         """Send a call."""
         number = next(self._numbers)
         exchange = Exchange(self, op, envelope["id"], number, timeout)
+        if self.broken is not None:
+            exchange.fail(gone(self._reach, sent=False))
+            return exchange
         if op.shape in (ARROW_IN, ARROW_OUT, BYTES_IN):
             envelope["stream"] = number
         text = encode(envelope)
@@ -166,6 +169,9 @@ class Socket:
             self._loop.call_soon_threadsafe(self._begin, exchange, envelope, text)
         except RuntimeError:
             exchange.fail(gone(self._reach, sent=False))
+            return exchange
+        if self.broken is not None:  # the loop may end without looking at it
+            exchange.fail(gone(self._reach, sent=True))
         return exchange
 
     def forget(self, exchange: Exchange) -> None:

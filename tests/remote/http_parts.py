@@ -7,6 +7,7 @@ import dataclasses
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,7 +46,7 @@ class Site:
 
     def transport(self, token: str | None = TOKEN, **options: Any) -> HttpTransport:
         """Return a client engine."""
-        return HttpTransport(Reach(self.url, token, **options))
+        return HttpTransport(Reach(self.url, token, **{"connect_seconds": 60.0, **options}))
 
     def manager(self, token: str | None = TOKEN) -> RemoteManager:
         """Return a catalogue over it."""
@@ -80,7 +81,7 @@ class Site:
     @contextlib.contextmanager
     def socket(self) -> Iterator[socket.socket]:
         """Open a bare connection."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as sock:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as sock:
             yield sock
 
 
@@ -90,7 +91,7 @@ def real_site(root: Path | DataManager, limits: Limits | None = None) -> Iterato
     manager = root if isinstance(root, DataManager) else DataManager(root)
     manager.store.create()
     door = Door(Tokens(None, TOKEN))
-    dispatcher = _dispatcher(manager, door, limits, False)
+    dispatcher = _dispatcher(manager, door, limits or patient(), False)
     site = Site(dispatcher, door, dispatcher.house.limits, dispatcher.metrics)
     try:
         yield site
@@ -122,7 +123,7 @@ def canned_site(
 ) -> Iterator[Site]:
     """Serve canned answers."""
     door = Door(Tokens(None, TOKEN))
-    site = Site(Canned(answer), door, limits or Limits(), Metrics(OPS), **options)
+    site = Site(Canned(answer), door, limits or patient(), Metrics(OPS), **options)
     try:
         yield site
     finally:
@@ -130,8 +131,16 @@ def canned_site(
 
 
 def patient(**changes: Any) -> Limits:
-    """Return limits with changes."""
-    return dataclasses.replace(Limits(), **changes)
+    """Return limits with changes; a client that is held up before it asks may be late."""
+    return dataclasses.replace(Limits(), **{"header_seconds": 120.0, **changes})
+
+
+def until(true: Callable[[], Any], seconds: float = 60.0) -> bool:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not (found := bool(true())) and time.monotonic() < end:
+        time.sleep(0.01)
+    return found
 
 
 def stream_of(table: pa.Table) -> bytes:
@@ -159,7 +168,7 @@ def strange_server(answer: Callable[[socket.socket, bytes], None]) -> Iterator[s
 
     def one(sock: socket.socket) -> None:
         with sock, contextlib.suppress(OSError):
-            sock.settimeout(20)
+            sock.settimeout(120)
             head = b""
             while b"\r\n\r\n" not in head:
                 part = sock.recv(65536)
@@ -184,5 +193,5 @@ def strange_server(answer: Callable[[socket.socket, bytes], None]) -> Iterator[s
 
 __all__ = [
     "ARROW", "BEARER", "TOKEN", "Answer", "Call", "Canned", "Site", "canned_site", "head_of",
-    "patient", "real_site", "strange_server", "stream_of",
+    "patient", "real_site", "strange_server", "stream_of", "until",
 ]  # fmt: skip

@@ -59,7 +59,7 @@ class Served:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         data = body if body is None or isinstance(body, (bytes, str)) else json.dumps(body)
         # The plain client: others would tidy dots and escapes in the address away.
-        connection = http.client.HTTPConnection(self.uri.removeprefix("http://"), timeout=30)
+        connection = http.client.HTTPConnection(self.uri.removeprefix("http://"), timeout=120)
         with contextlib.closing(connection):
             connection.request(method, path, data, sent)
             answer = connection.getresponse()
@@ -94,7 +94,12 @@ def serving(manager: DataManager, limits: Any = None, **more: Any) -> Iterator[S
         manager, door, confine=Confined(manager), limits=limits, audit=audit, **more
     )
     config = uvicorn.Config(
-        Starlette(routes=routes), host="127.0.0.1", port=0, log_level="error", lifespan="off"
+        Starlette(routes=routes),
+        host="127.0.0.1",
+        port=0,
+        log_level="error",
+        lifespan="off",
+        timeout_keep_alive=600,
     )
     server = uvicorn.Server(config)
     started = threading.Event()

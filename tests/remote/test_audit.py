@@ -52,7 +52,7 @@ def test_who_what_when_and_the_versions(store: Store):
     audit.note(asked, ANN, artefact="net", version_before=1, version_after=2)
     audit.note(call("delete"), None, artefact="net", outcome="refused")
     audit.note(call("rollback"), ANN, artefact="other", version_before=3, outcome="conflict")
-    assert audit.flush()
+    assert audit.flush(60)
     rows = audit.read().to_pylist()
     assert [row["op"] for row in rows] == ["rollback", "delete", "upsert"]
     first = rows[-1]
@@ -91,7 +91,7 @@ def test_notes_are_written_without_being_asked_for(local: Store):
     audit = Audit(local)
     audit.note(call(), ANN)
     with audit._changed:
-        assert audit._changed.wait_for(lambda: not audit.queued, 30)
+        assert audit._changed.wait_for(lambda: not audit.queued, 60)
     assert Audit(local).read().num_rows == 1
 
 
@@ -100,7 +100,7 @@ def test_the_catalogue_does_not_mind(local: Store):
     dm.convert(pa.table({"a": [1]}), "t", kind="table")
     audit = Audit(local)
     audit.note(call(), ANN)
-    audit.flush()
+    assert audit.flush(60)
     assert [artifact.name for artifact in dm.list()] == ["t"]
     report = dm.fsck(repair=True, grace=timedelta(0))
     assert "audit" not in str(report)
@@ -122,7 +122,7 @@ def test_two_servers_write_the_same_log(local: Store):
     for thread in threads:
         thread.join()
     for audit in audits:
-        audit.stop()
+        audit.stop(120)
     assert audits[0].read(limit=1000).num_rows == 200
     assert sum(audit.lost for audit in audits) == 0
 
@@ -132,7 +132,7 @@ def test_fragments_stay_few(local: Store, monkeypatch: pytest.MonkeyPatch):
     audit = Audit(local)
     for n in range(30):
         audit.note(call(n=n), ANN)
-        assert audit.flush()
+        assert audit.flush(60)
     audit.stop()
     dataset = lance_module().dataset(audit.uri)
     assert len(dataset.get_fragments()) <= 10
@@ -149,14 +149,14 @@ def test_a_broken_store_keeps_the_notes_until_it_is_whole(
     (root / "audit.lance").write_text("in the way")
     with caplog.at_level(logging.ERROR, "lancenb.server"):
         audit.note(call(), ANN)
-        assert not audit.flush(5)
+        assert not audit.flush(60)  # over as soon as it has failed twice
     assert audit.queued == 1
     assert audit.failures >= 1
     assert len(errors) >= 1
     assert "1 notes wait" in caplog.text
     (root / "audit.lance").unlink()
     audit.note(call(), ANN)
-    assert audit.flush(30)
+    assert audit.flush(60)
     assert audit.read().num_rows == 2
     assert audit.lost == 0
     audit.stop()
@@ -196,7 +196,7 @@ def test_no_secret_is_in_it(local: Store, caplog: pytest.LogCaptureFixture):
     asked = Call("convert", args, token=token, peer=f"me:pa55word@{token}", request_id=token)
     audit = Audit(local)
     audit.note(asked, Principal("a", "ann", "read"), artefact=token, outcome="done")
-    audit.flush()
+    assert audit.flush(60)
     text = str(audit.read().to_pylist())
     for secret in (*SECRETS[:1], *SECRETS[2:], token, token[4:20]):
         assert secret not in text
@@ -225,5 +225,5 @@ def test_details_are_short_whatever_comes(local: Store):
     audit = Audit(local)
     odd = Call("x" * 1000, {"half": "\ud800"}, request_id="\ud800" * 1000, peer="\x00")
     audit.note(odd, Principal("a", "\udfff", "read"), artefact="\ud800")
-    assert audit.flush()
+    assert audit.flush(60)
     audit.stop()

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import lancenb as lnb
+from lancenb.download import download
 from lancenb.errors import Cancelled, WeightsMismatch
 from lancenb.progress import CancelToken
 
@@ -223,7 +224,7 @@ def test_cancel_stops_and_nothing_remains(dm, twin, fresh):
     assert [v.version for v in twin.versions(name)] == [1]
 
 
-def test_cancel_stops_work_in_the_server(dm, twin, fresh, tmp_path):
+def test_cancel_stops_work_in_the_server(dm, twin, fresh, tmp_path, monkeypatch):
     folder, name = picture_folder(tmp_path / "p", "cat", count=300), fresh("stopped")
     token = CancelToken()
 
@@ -233,14 +234,25 @@ def test_cancel_stops_work_in_the_server(dm, twin, fresh, tmp_path):
     with pytest.raises(Cancelled):
         dm.convert(folder, name, progress=watch, cancel=token)
     assert name not in twin
+
+    begun, token = threading.Event(), CancelToken()
+
+    def held(*args: Any, cancel: CancelToken, progress: Any = None, **more: Any) -> Any:
+        def hold(event: Any) -> None:
+            begun.set()
+            assert cancel.wait(60)  # else it may be over before the word of it comes
+
+        return download(*args, progress=hold, cancel=cancel, **more)
+
+    def stop() -> None:
+        assert begun.wait(60)
+        token.cancel()
+
+    monkeypatch.setattr("lancenb.download.download", held)
+    monkeypatch.setenv("LANCENB_CACHE", str(tmp_path / "cache"))  # what is there is not drawn
+    stopper = threading.Thread(target=stop)
+    stopper.start()
     with pytest.raises(Cancelled):
-        dm.convert("synthetic:images", name, progress=watch, cancel=CancelledSoon())
+        dm.convert("synthetic:images", name, cancel=token)
+    stopper.join(60)
     assert name not in twin
-
-
-class CancelledSoon(CancelToken):
-    """A token that is set a moment later."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        threading.Timer(0.02, self.cancel).start()

@@ -75,8 +75,9 @@ def test_an_error_arrives_while_a_large_body_is_sent(answer: Callable[[Call], An
     assert len(made) < 150, "the client stops sending once it was told"
 
 
-def test_a_client_that_only_sends_still_gets_the_error():
+def test_a_client_that_only_sends_still_gets_the_error(monkeypatch: pytest.MonkeyPatch):
     """The server reads on, to nowhere, so that closing does not take its answer away."""
+    monkeypatch.setattr("lancenb.remote._http_reply._LINGER", 600.0)
     with canned_site(not_known) as site, site.socket() as sock:
         sock.sendall((
             f"POST {BASE}/artifacts/x/rows HTTP/1.1\r\nHost: localhost\r\n"
@@ -142,14 +143,11 @@ def test_an_error_in_the_callers_own_data_is_the_callers(tmp_path: Path):
 # --- servers that are not there (any more)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
-
-
 def test_no_server_there():
-    with pytest.raises(e.ServerUnreachable) as caught:
-        ask(f"http://127.0.0.1:{free_port()}")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody else gets the port, and nobody listens there
+        with pytest.raises(e.ServerUnreachable) as caught:
+            ask(f"http://127.0.0.1:{taken.getsockname()[1]}")
     assert caught.value.details == {}
     with pytest.raises(e.ServerUnreachable):
         ask("http://no-such-host.invalid:80")
@@ -231,12 +229,14 @@ def test_a_server_killed_in_the_middle(killable: tuple[str, Callable[[], None]])
 
 
 def test_a_server_that_falls_silent():
-    with strange_server(lambda sock, head: time.sleep(3)) as url:
+    told = threading.Event()
+    with strange_server(lambda sock, head: told.wait(600)) as url:
         with pytest.raises(e.TimedOut) as caught:
             ask(url, timeout=0.3)
         assert caught.value.details == {"sent": True}
         with pytest.raises(e.TimedOut):
             ask(url, "read", args={"name": "x"}, timeout=0.3)
+        told.set()
 
 
 def test_the_server_learns_how_long_it_may_take():

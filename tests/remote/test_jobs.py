@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from lancenb.errors import Busy, Cancelled, NotFound
+from lancenb.progress import Job, Progress
+from lancenb.remote._handlers import HANDLERS
 from lancenb.remote._hub import Feed
 from lancenb.remote._jobs import Jobs
 from lancenb.remote._limits import Limits
@@ -72,6 +74,66 @@ def test_jobs_belong_to_their_owner_and_end():
     jobs.stop(1)
 
 
+def test_the_place_of_a_job_is_free_when_its_end_is_told():
+    jobs, told = Jobs(), []
+
+    def done() -> None:
+        (facts,) = jobs.list(None)
+        told.append((facts.state, facts.events))
+
+    def work(*, progress: Any, cancel: Any) -> None:
+        started.wait(60)
+
+    started = threading.Event()
+    job = jobs.start("a", "convert", "n", work, done).job
+    started.set()
+    assert [event["event"] for event in jobs.events(job, "a", 0)] == ["done"]
+    assert told == [("done", 0)]
+
+
+def test_a_job_can_be_stopped_as_soon_as_it_is_known(monkeypatch):
+    jobs, seen = Jobs(), []
+
+    class Slow(Job):
+        def __init__(self, *args: Any, **more: Any):
+            looks = threading.Thread(target=look)
+            looks.start()
+            looks.join(0.2)  # somebody looks while it is being made
+            super().__init__(*args, **more)
+
+    def look() -> None:
+        seen.extend(jobs.list(None))
+        for each in seen:
+            jobs.cancel(each.job, None)
+        looked.set()
+
+    def work(*, progress: Any, cancel: Any) -> None:
+        assert looked.wait(60)
+        cancel.check()
+
+    looked = threading.Event()
+    monkeypatch.setattr("lancenb.remote._jobs.Job", Slow)
+    job = jobs.start("a", "convert", "n", work).job
+    assert list(jobs.events(job, "a", 0))[-1]["event"] == "cancelled"
+    assert [each.job for each in seen] == [job]
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Conversions on the server tell something, and go on only when they are stopped."""
+    convert = HANDLERS["convert"]
+
+    def holding(ctx: Any, name: str, source: str, *, progress: Any, cancel: Any, **more: Any):
+        progress(Progress("convert"))
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            cancel.check()
+            time.sleep(0.005)
+        return convert(ctx, name, source, progress=progress, cancel=cancel, **more)
+
+    monkeypatch.setitem(HANDLERS, "convert", holding)
+
+
 def test_a_job_is_followed_from_where_it_was_left(engine, tmp_path):
     with serve(tmp_path, token=TOKEN) as server, server.connect(engine) as dm:
         job = dm._call(OPS["convert"], {"name": "n", "source": "synthetic:images"}).value["job"]
@@ -90,7 +152,7 @@ def test_a_job_is_followed_from_where_it_was_left(engine, tmp_path):
         assert list(dm._follow(OPS["job_events"], {"job": job, "after": facts.events})) == []
 
 
-def test_a_job_of_another_client_is_cancelled(engine, tmp_path):
+def test_a_job_of_another_client_is_cancelled(engine, tmp_path, held):
     with serve(tmp_path, token=TOKEN) as server, server.connect(engine) as dm:
         with server.connect(engine) as other:
 
@@ -104,7 +166,7 @@ def test_a_job_of_another_client_is_cancelled(engine, tmp_path):
         assert dm.jobs()[0].state == "cancelled"
 
 
-def test_jobs_have_a_limit_and_places_come_back(engine, tmp_path):
+def test_jobs_have_a_limit_and_places_come_back(engine, tmp_path, held):
     limits = Limits(max_jobs=1, max_jobs_each=1, queue_seconds=0.05)
     with serve(tmp_path, token=TOKEN, limits=limits) as server, server.connect(engine) as dm:
         job = dm._call(OPS["convert"], {"name": "n", "source": "synthetic:images"}).value["job"]
@@ -134,7 +196,7 @@ def test_what_is_written_is_told_to_those_who_watch(engine, tmp_path):
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        ready.wait(20)
+        assert ready.wait(60)
         with server.connect(engine) as dm:
             dm.convert(points(), "p")
             dm.upsert("p", {"id": 1, "x": 5.0}, key="id")

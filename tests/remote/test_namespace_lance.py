@@ -482,7 +482,7 @@ def test_one_of_many_creators_wins(served: Served):
 
     def race(number: int) -> None:
         rest, table = served.rest(), pa.table({"who": [number] * 100})
-        start.wait(30)
+        start.wait(120)
         try:
             create(rest, "prize", table)
             outcomes.append(number)

@@ -9,7 +9,6 @@ import re
 import resource
 import socket
 import struct
-import threading
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from lancenb.remote._limits import Limits
 from lancenb.remote._rest_routes import OPERATIONS
 from lancenb.remote._rest_schema import json_schema
 from lancenb.remote._rest_wire import Code, code_of, error_body
+from tests.remote.http_parts import until
 from tests.remote.namespace_parts import ARROW, READ, WRITE, Served, ipc, serving
 
 POINTS = pa.table({"id": [1, 2, 3], "s": ["a", "b", "c"]})
@@ -296,7 +296,7 @@ def test_bodies_that_are_too_long(tmp_path: Path):
 
 def raw_request(served: Served, path: str, length: int, *headers: str) -> socket.socket:
     host, port = served.uri.removeprefix("http://").split(":")
-    link = socket.create_connection((host, int(port)), timeout=30)
+    link = socket.create_connection((host, int(port)), timeout=120)
     lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Authorization: Bearer {WRITE}", *headers]
     lines += [f"Content-Type: {ARROW}", f"Content-Length: {length}", "", ""]
     link.sendall("\r\n".join(lines).encode())
@@ -311,11 +311,7 @@ def test_a_connection_that_breaks_off_changes_nothing(served: Served):
         for path in ("/v1/table/points/insert", f"/v1/table/new{cut}/create"):
             with contextlib.closing(raw_request(served, path, len(rows))) as link:
                 link.sendall(rows[:cut])
-    until = threading.Event()
-    for _ in range(400):
-        if len(served.audited) == 6:
-            break
-        until.wait(0.05)
+    assert until(lambda: len(served.audited) == 6)
     assert {fact[-1] for fact in served.audited} == {"corrupt_input"}
     assert served.manager["points"].version == 1
     assert served.manager.list().names == ["points"]
@@ -335,7 +331,7 @@ def test_a_sender_that_stalls_is_let_go(tmp_path: Path):
 def test_chunked_rows(served: Served):
     import http.client
 
-    connection = http.client.HTTPConnection(served.uri.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(served.uri.removeprefix("http://"), timeout=120)
     pieces = (BODY[start : start + 97] for start in range(0, len(BODY), 97))
     headers = {"Authorization": f"Bearer {WRITE}", "Content-Type": ARROW}
     with contextlib.closing(connection):
@@ -484,12 +480,7 @@ def test_streams_hold_their_place_to_the_end(tmp_path: Path):
             assert gate.running("stream") == 1
             refused(served.send("/v1/table/big/query", {"k": 1}), 429, 21)
             assert served.send("/v1/table/big/exists", {})[0] == 200
-        until = threading.Event()
-        for _ in range(400):
-            if not gate.running():
-                break
-            until.wait(0.05)
-        assert gate.running() == 0
+        assert until(lambda: not gate.running())
         assert served.send("/v1/table/big/count_rows", {}) == (200, 4_000_000)
     assert told[0] == ("query_table", Somebody(), 200, None)
     assert [fact[0] for fact in told] == ["query_table"] * 2 + ["table_exists", "count_rows"]

@@ -120,7 +120,7 @@ def test_requests_are_counted(server: Server, rest: Callable[..., Any], tokens: 
     reader.list_tables(m.ListTablesRequest(id=[]))
     with pytest.raises(theirs.TableNotFoundError):
         reader.describe_table(m.DescribeTableRequest(id=["nope"]))
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=120)
     connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {key}"})
     text = connection.getresponse().read().decode()
     connection.close()

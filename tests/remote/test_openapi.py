@@ -152,7 +152,7 @@ def fuzz(site: Site, folder: Path, *options: str) -> str:
         [
             sys.executable, "-m", "schemathesis.cli", "--config-file", str(settings), "run",
             site.url + "/openapi.json", "--checks", "all", "--no-color", "--continue-on-failure",
-            "--generation-deterministic", "--request-timeout", "30",
+            "--generation-deterministic", "--request-timeout", "120",
             "--exclude-operation-id", "watch", "--header", f"Authorization: Bearer {TOKEN}",
             *options,
         ],

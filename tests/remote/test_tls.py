@@ -91,7 +91,7 @@ def visit(server: ssl.SSLContext, client: ssl.SSLContext, host: str = "localhost
 
         def answer() -> None:
             plain, _ = listening.accept()
-            plain.settimeout(20)
+            plain.settimeout(120)
             try:
                 with server.wrap_socket(plain, server_side=True) as secure:
                     secure.sendall(f"hello over {secure.version()}".encode())
@@ -102,12 +102,12 @@ def visit(server: ssl.SSLContext, client: ssl.SSLContext, host: str = "localhost
         thread.start()
         try:
             with (
-                socket.create_connection(listening.getsockname(), 20) as plain,
+                socket.create_connection(listening.getsockname(), 120) as plain,
                 client.wrap_socket(plain, server_hostname=host) as secure,
             ):
                 return secure.recv(100).decode()
         finally:
-            thread.join(60)
+            thread.join(180)
 
 
 def test_the_right_authority(right: Authority):
@@ -234,7 +234,7 @@ def test_grpc_takes_it(right: Authority, wrong: Authority):
                 grpc.secure_channel(f"localhost:{port}", client_grpc(ca)) as channel,
                 pytest.raises(grpc.RpcError) as caught,
             ):
-                channel.unary_unary("/x/y")(b"", timeout=20)
+                channel.unary_unary("/x/y")(b"", timeout=120)
             assert caught.value.code() == grpc.StatusCode.UNAVAILABLE  # pyright: ignore
     finally:
         server.stop(None)

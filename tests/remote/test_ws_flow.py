@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 
 import pytest
 
@@ -20,9 +21,11 @@ class Wire:
 
     def __init__(self):
         self.frames = []
+        self.asked = asyncio.Event()
         self.open = asyncio.Event()
 
     async def send(self, data):
+        self.asked.set()
         await self.open.wait()
         self.frames.append(data)
 
@@ -40,13 +43,13 @@ def started(*args):
     return thread
 
 
-async def settled(sent):
-    """Wait until nothing more is sent."""
-    before = -1
-    while before != len(sent):
-        before = len(sent)
-        await asyncio.sleep(0.15)
-    return len(sent) * CHUNK
+async def reached(sent, count):
+    """Wait until so many are sent, and a moment in which no more may come."""
+    end = time.monotonic() + 60
+    while len(sent) < count and time.monotonic() < end:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    return len(sent)
 
 
 def test_a_network_that_takes_nothing_stops_the_producer_before_its_credit_does():
@@ -57,11 +60,12 @@ def test_a_network_that_takes_nothing_stops_the_producer_before_its_credit_does(
         sent = []
         stream = Outgoing(outbox, 1, WINDOW, CHUNK)
         thread = started(stream, 40, sent)
-        assert await settled(sent) <= MIB + CHUNK < WINDOW
+        assert CHUNK * await reached(sent, 1) <= MIB + CHUNK < WINDOW
         wire.open.set()  # now it goes on, until the credit is used up
-        assert await settled(sent) == WINDOW
+        assert CHUNK * await reached(sent, WINDOW // CHUNK) == WINDOW
         stream.grant(2 * MIB)
-        assert await settled(sent) == WINDOW + 2 * MIB
+        more = WINDOW + 2 * MIB
+        assert CHUNK * await reached(sent, more // CHUNK) == more
         stream.fail(Cancelled("enough"))
         thread.join(60)
         assert not thread.is_alive()
@@ -74,16 +78,17 @@ def test_streams_take_turns_and_answers_go_first():
     async def main():
         wire = Wire()
         outbox = Outbox(wire.send)
-        task = asyncio.ensure_future(outbox.run())
         sent = []
         streams = [Outgoing(outbox, number, WINDOW, CHUNK) for number in (1, 2, 3)]
         for stream in streams:
             started(stream, 4, sent)
-        assert await settled(sent) == 12 * CHUNK
+        assert await reached(sent, 12) == 12
+        task = asyncio.ensure_future(outbox.run())
+        await wire.asked.wait()
         outbox.tell({"id": "x", "ok": 1})
         await asyncio.sleep(0.1)
         wire.open.set()
-        await settled(wire.frames)
+        assert await reached(wire.frames, 13) == 13
         places = [index for index, data in enumerate(wire.frames) if isinstance(data, str)]
         assert places[0] <= 1  # one frame was on its way already
         turns = [unpack(data)[0] for data in wire.frames if isinstance(data, bytes)]

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from websockets.sync.client import connect
 
 from lancenb.errors import ArtifactNotFound
+from lancenb.remote import _ws_flow
 from lancenb.remote._http_run import run_http
 from lancenb.remote._hub import Feed
 from lancenb.remote._limits import Limits
@@ -29,6 +30,8 @@ from lancenb.remote._ws_client import WsTransport
 from lancenb.remote._ws_server import uvicorn_options, ws_route
 
 PIECE = bytes(range(256)) * 4096
+#: Silence that counts; most tests have more patience, see ``patience``.
+SILENT_BEATS = _ws_flow._SILENT_BEATS
 
 
 class Desk:
@@ -50,7 +53,7 @@ class Desk:
         return getattr(self, f"_{call.op}")(call)
 
     def _about(self, call: Call) -> Answer:
-        self.slow.wait(20)
+        self.slow.wait(120)
         return Answer({"args": call.args, "token": call.token, "key": call.idempotency_key,
                        "engine": call.engine}, etag=call.if_match)  # fmt: skip
 
@@ -80,7 +83,7 @@ class Desk:
             for piece in call.body:
                 size += len(piece)
                 self.taken += len(piece)
-                self.slow.wait(20)
+                self.slow.wait(120)
         except BaseException as error:
             self.broken = error
             raise
@@ -137,7 +140,7 @@ def served(desk: Any = None, **options: Any) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def transport(url: str, **options: Any) -> Iterator[WsTransport]:
-    made = WsTransport(Reach(url, **{"timeout": 30.0, **options}))
+    made = WsTransport(Reach(url, **{"timeout": 120.0, "connect_seconds": 60.0, **options}))
     try:
         yield made
     finally:
@@ -158,7 +161,8 @@ class Raw:
         self._held = contextlib.ExitStack()
         made = connect(
             url + PATH, subprotocols=[SUBPROTOCOL], additional_headers=headers or {},  # type: ignore[list-item]
-            compression=None, ping_interval=None, max_size=None, close_timeout=1, **options,
+            compression=None, ping_interval=None, max_size=None, close_timeout=1, open_timeout=120,
+            **options,
         )  # fmt: skip
         self.connection = self._held.enter_context(made)
 
@@ -223,9 +227,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                self.connections += 1
                 far = socket.create_connection(("127.0.0.1", self._target))
                 self._pairs.append((near, far))
+                self.connections += 1  # counted when it can be cut
                 threading.Thread(target=self._pump, args=(near, far), daemon=True).start()
 
     def _pump(self, near: socket.socket, far: socket.socket) -> None:
@@ -283,9 +287,17 @@ def apart() -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def serve_here() -> None:
+    _ws_flow._SILENT_BEATS = 60
     server = Served(Desk())
     print(server.url, flush=True)
     threading.Event().wait()
+
+
+class OnlyWhenTold(threading.Condition):
+    """Wakes nobody but when it is notified."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait(600.0)
 
 
 def until(what: Any, seconds: float = 60.0) -> bool:
