@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ class ConvertForm(Panel):
         self._replaced: dict[str, Any] = {}
         self._looking = Latest(self._look, failed=self._lost)
         self._working = self._bad = False
+        self._telling = threading.RLock()
         super().__init__(manager, key=key)
 
     # Form ----------------------------------------------------------------------------------
@@ -103,6 +105,11 @@ class ConvertForm(Panel):
         return choose
 
     def _refresh(self, _change: object = None) -> None:
+        with self._telling:  # or a thread that read an older form could be the last to write
+            self._tell_all()
+        self._looking.ask(self.box.what, self._name.value.strip())
+
+    def _tell_all(self) -> None:
         offered = {option.key for option in offers(self._found, str(self._kind.value))}
         for key, field in self.fields.items():
             if key not in FORM:
@@ -113,7 +120,6 @@ class ConvertForm(Panel):
         tell(self._no_options, empty)
         self._foresee()
         self._busy(self._working)
-        self._looking.ask(self.box.what, self._name.value.strip())
         super()._refresh()
 
     def _foresee(self) -> None:
@@ -203,9 +209,10 @@ class ConvertForm(Panel):
         return self._done == self._form()
 
     def _busy(self, busy: bool) -> None:
-        self._working = busy
-        super()._busy(busy or self._is_done())
-        self.drop.disabled = busy
+        with self._telling:
+            self._working = busy
+            super()._busy(busy or self._is_done())
+            self.drop.disabled = busy
 
     def close(self) -> None:
         """Close the panel, and remove what was uploaded."""

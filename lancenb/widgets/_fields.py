@@ -14,7 +14,7 @@ from ._display import esc
 from ._public import PublicArea, PublicText, public
 from ._view import View
 
-_ARMED_SECONDS = 8.0
+_ARMED_SECONDS = 8.0  # that a first click counts
 
 
 def text(label: str, *, key: str = "", value: str = "", placeholder: str = "") -> w.Text:
@@ -200,17 +200,20 @@ class Confirm(View):
     question = t.Unicode("").tag(sync=True)
     armed = t.Bool(False).tag(sync=True)
     disabled = t.Bool(False).tag(sync=True)
+    patience = t.Float().tag(sync=True)
 
     def __init__(self, text: str, question: str, act: Callable[[], Any], **traits: Any):
         self._act = act
         self._until = 0.0
-        super().__init__(text=text, question=question, label=text, **traits)
+        super().__init__(
+            text=text, question=question, label=text, patience=_ARMED_SECONDS, **traits
+        )
 
     def click(self) -> None:
         """Do what a click does: arm first, act when armed."""
         with self._guard:
             act = self.armed and time.monotonic() < self._until
-            self._until = time.monotonic() + _ARMED_SECONDS
+            self._until = time.monotonic() + self.patience
             self.put(armed=not act)
         if act:
             self._act()

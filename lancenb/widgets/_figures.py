@@ -70,9 +70,8 @@ class Figures:
             progress(event)
 
         def tell(facts: dict[str, Any]) -> None:
-            if not cancel.cancelled:
-                share = last.rows / limit if limit else 1.0
-                self._put(facts, "running", last.rows, rows.count, share)
+            share = last.rows / limit if limit else 1.0
+            self._put(facts, "running", last.rows, rows.count, share, cancel=cancel)
 
         names = [field.name for field in fields]
         batches = rows.batches(names, limit) if names and limit else iter(())
@@ -81,14 +80,16 @@ class Figures:
             progress=hear, cancel=cancel, tell=tell,
         )  # fmt: skip
         seen = max((each["rows"] for each in facts.values()), default=limit)
-        self._put(facts, "done", seen, rows.count, 1.0)
+        self._put(facts, "done", seen, rows.count, 1.0, cancel=cancel)
         return self.facts
 
     def _put(
         self, facts: dict[str, Any], state: str, rows: int, total: int, share: float,
-        message: str = "",
+        message: str = "", cancel: Any = None,
     ) -> None:  # fmt: skip
         with self._lock:
+            if cancel is not None:
+                cancel.check()  # what was forgotten meanwhile is about other rows
             self.facts = {**self.facts, **facts}
             shown = self.facts
         about = {"state": state, "rows": rows, "total": total, "fraction": share}

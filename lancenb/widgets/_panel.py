@@ -147,12 +147,14 @@ class Panel(Form):
             Conflict: other work of this panel still runs.
         """
         self._take(inputs)
-        job = self._begin()
-        if not wait:
-            return job
-        job.wait()
-        self.card.wait()
-        return job.result()
+        return self._finish(self._begin(), wait)
+
+    def _finish(self, job: Job[Any], wait: bool) -> Any:
+        """Return a job, or what it returned once it is shown."""
+        if wait:
+            job.wait()
+            self.card.wait()
+        return job.result() if wait else job
 
     def _begin(self) -> Job[Any]:
         """Start the work for the current inputs; the same work is joined, never started twice."""

@@ -19,6 +19,9 @@ class SideWork(Panel):
     """
 
     _other: tuple[Callable[..., Any], str] | None = None
+    # Whether its buttons rest. The card runs on until everybody has heard of the end: what looks
+    # at it from another thread then would leave them off.
+    _working = False
 
     def _main_work(self) -> Callable[..., Any]:
         """Check the inputs and return the work of the primary button."""
@@ -43,13 +46,9 @@ class SideWork(Panel):
             finally:
                 self._other = None
 
-    def _finish(self, job: Job[Any], wait: bool) -> Any:
-        """Return a job, or what it returned once it is shown."""
-        if not wait:
-            return job
-        job.wait()
-        self.card.wait()
-        return job.result()
+    def _busy(self, busy: bool) -> None:
+        self._working = busy
+        super()._busy(busy)
 
     def _work(self) -> Callable[..., Any]:
         return self._other[0] if self._other is not None else self._main_work()

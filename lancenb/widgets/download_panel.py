@@ -159,14 +159,13 @@ class DownloadPanel(Panel):
         if self.card.running and self._planning:  # a plan would be the wrong answer
             self.cancel()
             self.card.wait()
-        self._through = True
-        try:
-            return super().run(wait, **inputs)
-        except Exception:
-            self._through = False
-            raise
-        finally:
-            self._given = set()
+        with self._guard:  # the end of other work must not come between the wish and the work
+            self._through = True
+            try:
+                job = super().run(False, **inputs)
+            finally:
+                self._through, self._given = False, set()
+        return self._finish(job, wait)
 
     def look(self, wait: bool = True, **inputs: Any) -> Any:
         """Plan only: show what a download would bring, and return the plan.
@@ -175,7 +174,6 @@ class DownloadPanel(Panel):
             wait: return the plan and raise what planning raises; False returns the job.
             inputs: values for the named inputs.
         """
-        self._through = False
         self._present(None)
         return super().run(wait, **inputs)
 
@@ -187,7 +185,7 @@ class DownloadPanel(Panel):
         self._planning = self.plan is None and not self._through
         if self._through:
             return lambda progress=None, cancel=None: self._plan(
-                spec, options, progress, cancel
+                spec, options, progress, cancel, through=True
             ).download(to=to, progress=progress, cancel=cancel)
         plan = self.plan
         if plan is None:
@@ -199,13 +197,15 @@ class DownloadPanel(Panel):
             to=to, progress=progress, cancel=cancel
         )
 
-    def _plan(self, spec: str, options: dict[str, Any], progress: Any, cancel: Any) -> DownloadPlan:
+    def _plan(
+        self, spec: str, options: dict[str, Any], progress: Any, cancel: Any, through: bool = False
+    ) -> DownloadPlan:
         from lancenb.download import plan
 
         if progress is not None:
             progress(Progress("plan", message="looking what would come"))
         made = plan(spec, cancel=cancel, **options)
-        if self._through and made.request is None:
+        if through and made.request is None:
             raise InvalidArgument(obstacle(made), hint=" ".join(made.notes))
         return made
 
@@ -219,7 +219,6 @@ class DownloadPanel(Panel):
         if not isinstance(made, DownloadPlan):
             if made is not None:
                 self._present(None)
-            self._through = False
             super()._ended(job)
             return
         self.error = None

@@ -185,7 +185,9 @@ class Gallery(GalleryTraits):
             return
         with self._guard:
             if not self._closed and self.view == 0:  # else a filter was quicker
-                self.put(**self._first(shown, 0, page))
+                found = self._first(shown, 0, page)
+                del found["problem"]  # it is of a filter that was refused meanwhile
+                self.put(**found)
 
     def _on_filter(self, _change: object) -> None:
         self.busy = True

@@ -197,7 +197,7 @@ class RegisterPanel(SideWork):
         self.primary.description = "Save changes" if self.editing else self.verb
         self.fields["kind"].disabled = self.editing
         self.fields["replace"].disabled = self.editing
-        self._verify.disabled = known is None or self.card.running
+        self._verify.disabled = known is None or self._working
         self._refresh()
 
     def _changed(self, change: Any = None) -> None:

@@ -94,7 +94,7 @@ class RollbackPanel(VersionChoice):
     def _offer(self) -> None:
         """Let buttons and notes say what can be done now."""
         chosen, current, tag = self.timeline.chosen, self.timeline.current, self._tag.value.strip()
-        busy = self.card.running
+        busy = self._working
         ready = chosen is not None and chosen is not current and not busy
         at = self.timeline.find(tag) if tag and number(tag) is None else None
         shown = chosen.version if chosen else None
@@ -252,8 +252,8 @@ class RollbackPanel(VersionChoice):
     # Result --------------------------------------------------------------------------------
 
     def _busy(self, busy: bool) -> None:
+        self._working = busy
         self._offer()
-        self.confirm.put(disabled=busy or self.confirm.disabled)
 
     def _ended(self, job: Job[Any]) -> None:
         super()._ended(job)

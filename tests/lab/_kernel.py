@@ -31,10 +31,10 @@ class Kernel:
         self._manager.start_kernel(env=self._environment)
         self._client: Any = self._manager.client()
         self._client.start_channels()
-        self._client.wait_for_ready(timeout=60)
+        self._client.wait_for_ready(timeout=200)
         return self
 
-    def run(self, code: str, seconds: float = 300) -> str:
+    def run(self, code: str, seconds: float = 600) -> str:
         """Run a cell; return what it prints, or fail as it fails."""
         printed: list[str] = []
 

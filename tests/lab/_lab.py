@@ -13,6 +13,9 @@ from tests.browser import barriers
 from . import _scripts as js
 from ._server import Server
 
+#: Run before panels are made: pictures and questions between two clicks may take their time.
+PATIENT = "from lancenb.widgets import _fields; _fields._ARMED_SECONDS = 900.0"
+
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 
@@ -28,6 +31,7 @@ class Lab:
         self.errors: list[str] = []
         self.foreign: list[str] = []
         self.context = browser.new_context(viewport={"width": width, "height": 900})
+        self.context.set_default_timeout(120_000)
         self.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.base)
         self.context.route("**/*", self._gate)
         self.page = self._open()
@@ -57,11 +61,11 @@ class Lab:
     @staticmethod
     def _ready(page: Any) -> None:
         # Running a cell before the session is ready opens a dialog and never returns.
-        page.wait_for_function(js.READY, timeout=90_000)
+        page.wait_for_function(js.READY, timeout=180_000)
 
     # Notebook --------------------------------------------------------------------------------
 
-    def run(self, cell: int | None = None, seconds: float = 120) -> None:
+    def run(self, cell: int | None = None, seconds: float = 300) -> None:
         """Run all cells, or one; wait until the kernel is idle; fail when a cell failed."""
         if not self.page.evaluate(js.RUN, {"cell": cell, "limit": 1000 * seconds}):
             raise TimeoutError("the run did not end")
@@ -69,7 +73,7 @@ class Lab:
         errors = self.page.evaluate(js.ERRORS)
         assert not errors, errors
 
-    def idle(self, seconds: float = 60) -> None:
+    def idle(self, seconds: float = 180) -> None:
         """Wait until the kernel has been idle for a moment."""
         if not self.page.evaluate(js.IDLE, {"quiet": 300, "limit": 1000 * seconds}):
             raise TimeoutError("the kernel stayed busy")
@@ -148,11 +152,11 @@ class Lab:
         """Return the first visible element with these words."""
         return self.page.locator(".jp-OutputArea").get_by_text(words).filter(visible=True).first
 
-    def wait(self, words: str, seconds: float = 60) -> None:
+    def wait(self, words: str, seconds: float = 180) -> None:
         """Wait until these words can be seen in an output."""
         self.text(words).wait_for(timeout=1000 * seconds)
 
-    def state(self, word: str, nth: int = 0, seconds: float = 60) -> None:
+    def state(self, word: str, nth: int = 0, seconds: float = 180) -> None:
         """Wait until a job card says this word."""
         card = self.page.locator(f'.lnb-job[data-state="{word}"]').nth(nth)
         card.wait_for(state="attached", timeout=1000 * seconds)

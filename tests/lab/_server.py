@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -38,6 +39,18 @@ def _end_with_us() -> None:
         libc.prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG
 
 
+def free_port() -> int:
+    """Return a free port for a server that starts in a moment.
+
+    It is none of those that the system gives to connections: one could take it until then.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+
+
 class Server:
     """One private JupyterLab process, or Notebook 7 with ``app="notebook"``."""
 
@@ -48,9 +61,7 @@ class Server:
         self.root.mkdir()
         self.log = self.home / "server.log"
         self.token = secrets.token_hex(16)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.base = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.base = f"http://127.0.0.1:{free_port()}"
         self._settings()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -96,10 +107,10 @@ class Server:
 
     def _await(self) -> None:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        end = time.monotonic() + 90
+        end = time.monotonic() + 240
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                direct.open(f"{self.base}/api/status?token={self.token}", timeout=2).close()
+                direct.open(f"{self.base}/api/status?token={self.token}", timeout=20).close()
                 return
             except (OSError, urllib.error.URLError):
                 time.sleep(0.2)

@@ -25,17 +25,17 @@ def work():
                    val_loss=4 / step if step % 50 == 0 else None)
         if step == 200:
             half.set()
-            go.wait(60)
+            go.wait(600)
     curves.finish("first")
 
 thread = threading.Thread(target=work)
 thread.start()
-assert half.wait(60)
+assert half.wait(200)
 curves
 """
 END = """
 go.set()
-thread.join(60)
+thread.join(200)
 assert not curves.running
 """
 
@@ -92,7 +92,7 @@ def test_a_reload_while_it_runs_brings_the_picture_back(lab):
     opened.run(0)
     opened.page.wait_for_selector(".lnb-plot")
     opened.reload()
-    opened.page.wait_for_selector('.lnb-curves .lnb-state[data-state="live"]', timeout=60_000)
+    opened.page.wait_for_selector('.lnb-curves .lnb-state[data-state="live"]')
     opened.run(1)
     opened.page.wait_for_selector('.lnb-curves .lnb-state[data-state="done"]')
     opened.page.get_by_label("x axis").select_option("time")

@@ -37,7 +37,7 @@ for kind in ("cat", "dog"):
 data = (pets / "cat" / "0.jpg").read_bytes()
 for i in range(10):
     (pets / "cat" / f"broken-{{i:02}}.jpg").write_bytes(data[: len(data) * (3 + i % 5) // 10])
-big = files.add("/big.bin", bytes(6_000_000))
+big = files.add("/big.bin", bytes(60_000_000))  # seven minutes at this pace
 files.faults.add("slow", path="/big.bin", method="GET", rate=150_000, times=0)
 dm = lnb.DataManager(home / "store")
 os.chdir(home)
@@ -129,13 +129,13 @@ def test_an_upload_becomes_an_artefact(lab: Callable[..., Lab], tmp_path: Path) 
 def test_errors_cancel_and_a_kernel_that_is_gone(lab: Callable[..., Lab]) -> None:
     book = lab([SETUP, "panel = lnb.DownloadPanel(dm, big); panel"])
     book.click("Plan")
-    book.button("Download 6.0 MB").click()
+    book.button("Download 60.0 MB").click()
     book.state("running")
-    book.wait("of 6.0 MB")
+    book.wait("of 60.0 MB")
     book.shot("download-light-busy")
     assert book.barriers() == []
     book.reload()
-    book.wait("of 6.0 MB")
+    book.wait("of 60.0 MB")
     book.click("Cancel")
     book.state("cancelled")
     book.shot("download-light-cancelled")

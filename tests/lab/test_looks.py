@@ -51,21 +51,21 @@ rollback.fields["name"].value = "wrds"
 rollback.settle()
 for panel in (download, convert, register):
     panel._click()
-    panel.card.wait(60)
+    panel.card.wait(200)
 rollback._complain(lnb.errors.Conflict("version 7 was written since", hint="look again"))
 """
 BUSY = """
 go = threading.Event()
 def work(progress=None, cancel=None):
     progress(Progress("read", bytes=300_000_000, total_bytes=1_000_000_000, elapsed=3))
-    go.wait(120)
+    go.wait(900)
 for panel in (download, convert, register, rollback):
     panel.card.start(work, name="a name as long as names of files in repositories are, sometimes")
 """
 DONE = """
 go.set()
 for panel in (download, convert, register, rollback):
-    panel.card.wait(60)
+    panel.card.wait(200)
 download.run(spec="synthetic", limit=30)
 convert.run(source=drawn, name="more", kind="images")
 register.run(uri="copy.lance", name="copy")

@@ -36,7 +36,7 @@ def test_words_typed_while_a_cell_awaits(lab: Callable[..., Lab]) -> None:
     book.start("import asyncio; await asyncio.sleep(10)")
     for word in ("one", "two", "three"):
         book.fill("Word", word)
-    book.wait("say('three')", 20)
+    book.wait("say('three')")
     book.click("Say")
     book.state("done")
     book.idle()

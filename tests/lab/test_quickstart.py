@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import REPO
 
-from ._lab import Lab
+from ._lab import PATIENT, Lab
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +48,7 @@ class Road:
         found = self.within(cell).get_by_role("button", name=name).filter(visible=True)
         found.first.click()
 
-    def done(self, cell: int, seconds: float = 90) -> None:
+    def done(self, cell: int, seconds: float = 300) -> None:
         """Wait until the panel's work is done."""
         card = self.within(cell).locator('.lnb-job[data-state="done"]')
         card.first.wait_for(state="attached", timeout=1000 * seconds)
@@ -65,13 +65,14 @@ def test_from_opening_to_a_rolled_back_model_with_two_typed_words(lab: Callable[
     book = lab(cells, run=False)
     road = Road(book, cells)
     road.to("import lancenb")
+    book.ask(PATIENT)
 
     at = road.to("lnb.DownloadPanel")
     road.type(at, "Source", "synthetic")
     road.within(at).get_by_role("button", name="Advanced").click()
     road.type(at, "Rows (0: all)", "600")
     road.click(at, "Plan")
-    road.within(at).get_by_role("button", name="Download").wait_for(timeout=30_000)
+    road.within(at).get_by_role("button", name="Download").wait_for()
     road.shot("plan", at)
     road.click(at, "Download")
     road.done(at)
@@ -95,7 +96,7 @@ def test_from_opening_to_a_rolled_back_model_with_two_typed_words(lab: Callable[
         if number == 1:
             book.page.wait_for_timeout(5000)
             road.shot("training", at)
-        book.ask("training.card.wait(90)")
+        book.ask("training.card.wait(400)")
         book.idle()
     road.shot("trained", at)
     road.to("training.result or")

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from ._lab import Lab
+from ._lab import PATIENT, Lab
 
 pytestmark = pytest.mark.browser
 
-SETUP = """
+SETUP = (
+    PATIENT
+    + """
 import tempfile
 import numpy as np, pyarrow as pa
 from pathlib import Path
@@ -34,6 +36,7 @@ dm.convert(late, "words", mode="append", message="one more from the field")
 dm.tag("words", "prod", 1)
 _ = lance_module().write_dataset(dm.dataset("shapes", 1).to_table(), str(root / "copy.lance"))
 """
+)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

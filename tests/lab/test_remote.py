@@ -23,6 +23,14 @@ def follow():
         seen.append(event)
 threading.Thread(target=follow, daemon=True).start()
 """
+LAST = """
+import time
+end = time.monotonic() + 120
+while not (seen and seen[-1]["op"] == "rollback") and time.monotonic() < end:
+    time.sleep(0.05)
+e = seen[-1]
+print(e["op"], e["name"], e["before"], e["after"])
+"""
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -37,9 +45,7 @@ def test_the_road_over_http(lab: Callable[..., Lab], theme: str) -> None:
     choose(book, "shapes")
     book.wait("120")
     book.idle()
-    page.wait_for_timeout(1200)
-    pictures = page.locator(".lnb-workbench img").filter(visible=True)
-    assert pictures.count() > 5
+    page.locator(".lnb-workbench img").filter(visible=True).nth(5).wait_for()
     book.shot(f"remote-{theme}-gallery")
     assert book.barriers(".lnb-workbench") == []
 
@@ -63,9 +69,7 @@ def test_the_road_over_http(lab: Callable[..., Lab], theme: str) -> None:
     book.idle()
     book.shot(f"remote-{theme}-rolled-back")
     assert book.ask("print(dm['small-net'].version, far['small-net'].version)") == "4 4"
-    said = book.ask("import time; time.sleep(0.5); e = seen[-1]; "
-                    "print(e['op'], e['name'], e['before'], e['after'])")  # fmt: skip
-    assert said == "rollback small-net 3 4"
+    assert book.ask(LAST) == "rollback small-net 3 4"
 
     tab(book, "Train")
     book.wait("Training starts from")
@@ -84,7 +88,7 @@ def test_a_server_that_is_gone_is_said_in_the_panel(lab: Callable[..., Lab]) -> 
     book.wait("Ada 1")
     book.ask("server.stop()")
     choose(book, "small-net")
-    book.wait("no server answers", seconds=40)
+    book.wait("no server answers")
     book.idle()
     book.shot("remote-light-gone")
     assert book.barriers(".lnb-workbench") == []

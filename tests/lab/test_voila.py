@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ import pytest
 from tests import browser
 from tests.conftest import REPO
 
+from ._server import free_port
+
 pytestmark = pytest.mark.browser
 
 
@@ -27,9 +28,7 @@ class Voila:
 
     def __init__(self, folder: Path, theme: str):
         shutil.copy(REPO / "notebooks" / "14_workbench.ipynb", folder)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url, self._log = f"http://127.0.0.1:{port}/", folder / "voila.log"
         homes = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "LANCENB_CACHE")
         command = [sys.executable, "-m", "voila", "14_workbench.ipynb", "--no-browser"]
@@ -49,10 +48,10 @@ class Voila:
 
     def _await(self) -> None:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while time.monotonic() < end and self._process.poll() is None:
             try:
-                direct.open(f"{self.url}voila/static/voila.js", timeout=2).close()
+                direct.open(f"{self.url}voila/static/voila.js", timeout=20).close()
                 return
             except urllib.error.HTTPError:
                 return  # it answers
@@ -91,6 +90,7 @@ def test_the_workbench_is_a_page(
 ) -> None:
     served = voila(theme)
     page = chromium.new_page(viewport={"width": 1280, "height": 800}, color_scheme=theme)
+    page.set_default_timeout(120_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     # Voila's own template asks for an icon font elsewhere; nothing of ours may need another host.
@@ -102,14 +102,14 @@ def test_the_workbench_is_a_page(
         page.goto(served.url, wait_until="commit", timeout=120_000)
         page.locator(".lnb-workbench").wait_for(timeout=120_000)
         page.get_by_role("option", name="people").click()
-        page.get_by_text("Katherine").first.wait_for(timeout=30_000)
+        page.get_by_text("Katherine").first.wait_for(timeout=120_000)
         page.get_by_role("option", name="shapes").click()
-        page.locator(".lnb-gallery img, .lnb-gallery canvas").first.wait_for(timeout=30_000)
+        page.locator(".lnb-gallery img, .lnb-gallery canvas").first.wait_for(timeout=120_000)
         page.get_by_role("tab", name="Lineage").click()
-        page.get_by_text("synthetic").first.wait_for(timeout=30_000)
+        page.get_by_text("synthetic").first.wait_for(timeout=120_000)
         page.get_by_role("option", name="small-net").click()
         page.get_by_role("tab", name="Versions").click()
-        page.get_by_role("option", name=re.compile(r"^version 1\b")).wait_for(timeout=30_000)
+        page.get_by_role("option", name=re.compile(r"^version 1\b")).wait_for(timeout=120_000)
         assert browser.barriers(page, ".lnb-workbench") == []
         shots.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=str(shots / f"voila-{theme}.png"), full_page=True)

@@ -6,13 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from ._lab import Lab
+from ._lab import PATIENT, Lab
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
 pytestmark = pytest.mark.browser
 
-STORE = """
+STORE = (
+    PATIENT
+    + """
 import tempfile
 from pathlib import Path
 import torch
@@ -31,6 +33,7 @@ people = work / "people.csv"
 people.write_text("name,age,city\\n" + "".join(f"Ada {i},{20 + i},Paris\\n" for i in range(40)))
 dm.convert(people, "people", description="forty people")
 """
+)
 BENCH = "bench = lnb.Workbench(dm); bench"
 
 
@@ -81,7 +84,7 @@ def test_new_things_by_clicks(lab: Callable[..., Lab]) -> None:
     book.state("done")
     bench.get_by_role("button", name="Convert", exact=True).click()
     name = bench.get_by_label("Name", exact=True)
-    expect(name).not_to_have_value("", timeout=10_000)  # one is proposed
+    expect(name).not_to_have_value("", timeout=120_000)  # one is proposed
     name.fill("drawn")
     name.press("Tab")
     bench.get_by_role("button", name="Convert", exact=True).click()
@@ -104,7 +107,7 @@ def test_two_tabs_stay_in_step_and_a_reload_keeps_everything(lab: Callable[..., 
     choose(other, "people")
     tab(other, "Preview")
     book.page.locator(".lnb-workbench").get_by_text("forty people").first.wait_for()
-    expect(book.page.get_by_label("Search the catalogue")).to_have_value("peop", timeout=10_000)
+    expect(book.page.get_by_label("Search the catalogue")).to_have_value("peop", timeout=120_000)
     book.reload()
     book.wait("forty people")
     assert book.page.get_by_role("tab", name="Preview").get_attribute("aria-selected") == "true"
@@ -127,7 +130,7 @@ def test_keys_alone_choose_compare_and_delete(lab: Callable[..., Lab]) -> None:
     for name in ("Versions", "Lineage", "Diff"):
         press("ArrowRight")
         focused = book.page.locator(".lnb-workbench [role=tab]:focus", has_text=name)
-        focused.wait_for(timeout=10_000)
+        focused.wait_for(timeout=120_000)
     press("Enter")
     book.wait("Compare two versions")
     book.button("Compare").focus()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,9 @@ from ipywidgets.widgets.widget import CallbackDispatcher
 from PIL import Image
 
 import lancenb as lnb
+from lancenb.widgets import _fields, _gallery_rows
+from lancenb.widgets._lane import Lane
+from lancenb.widgets._latest import Latest
 
 
 def make_images(folder: Path, count: int = 24) -> Path:
@@ -155,6 +161,35 @@ def loud(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
     monkeypatch.setattr(CallbackDispatcher, "__call__", call)
     yield heard
     assert not heard, f"a widget callback raised {heard[0]!r}"
+
+
+def left_threads(known: set[threading.Thread]) -> list[str]:
+    """Wait for the threads of ours that began after ``known`` was noted; name those that stay."""
+    end = time.monotonic() + 120
+    while True:
+        new = [thread for thread in threading.enumerate() if thread not in known]
+        names = [thread.name for thread in new if thread.name.startswith("lancenb")]
+        if not names or time.monotonic() > end:
+            return names
+        time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What people are not kept waiting for must not depend on the speed of this machine here.
+
+    Who waits for the end of work waits for minutes, and the clocks that cut a page of pictures
+    short and forget a first click stand still.
+    """
+    for kind in (Latest, Lane):
+
+        def settle(self: Any, timeout: float = 10, inner: Any = kind.settle) -> bool:
+            return inner(self, timeout if timeout < 5 else max(timeout, 200))
+
+        monkeypatch.setattr(kind, "settle", settle)
+    for module in (_fields, _gallery_rows):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr(_fields, "_ARMED_SECONDS", 900.0)  # the front end has a clock of its own
 
 
 @pytest.fixture(autouse=True)

@@ -45,7 +45,7 @@ def test_clean_up_removes_what_was_planned_whatever_the_form_says_by_now(
     typed, cleanup = threading.Event(), type(mine).cleanup
 
     def slow(self: lnb.DataManager, *args: Any, **options: Any) -> Any:
-        assert typed.wait(60)
+        assert typed.wait(600)
         return cleanup(self, *args, **options)
 
     monkeypatch.setattr(type(mine), "cleanup", slow)
@@ -92,7 +92,7 @@ def test_clean_up_by_a_panel_that_took_the_plan_over(
     shown, cleanup = threading.Event(), type(mine).cleanup
 
     def slow(self: lnb.DataManager, *args: Any, **options: Any) -> Any:
-        assert shown.wait(60)
+        assert shown.wait(600)
         return cleanup(self, *args, **options)
 
     monkeypatch.setattr(type(mine), "cleanup", slow)

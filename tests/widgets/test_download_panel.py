@@ -210,7 +210,7 @@ def test_damaged_bytes_end_in_a_checksum_error(cache: Path, files: FileServer) -
 def test_a_download_can_be_cancelled_and_is_never_started_twice(
     cache: Path, files: FileServer, loud: Any
 ) -> None:
-    address = files.add("/big.bin", bytes(4_000_000))
+    address = files.add("/big.bin", bytes(60_000_000))  # five minutes at this pace
     files.faults.add("slow", path="/big.bin", method="GET", rate=200_000, times=0)
     panel = DownloadPanel(key="")
     job = panel.run(wait=False, spec=address)
@@ -380,6 +380,24 @@ def test_the_same_panel_from_two_threads(cache: Path) -> None:
     for thread in threads:
         thread.join(120)
     assert done == [5] * 4
+
+
+def test_a_run_asked_for_while_another_one_ends_downloads_too(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lancenb import download
+
+    go, plan = threading.Event(), download.plan
+    monkeypatch.setattr(download, "plan", lambda *a, **k: (go.wait(600), plan(*a, **k))[1])
+    panel = DownloadPanel(spec="synthetic", key="")
+    panel.run(wait=False, split="test", limit=5)
+
+    def take(_inputs: Any) -> None:
+        go.set()
+        assert panel.card.wait(60)
+
+    monkeypatch.setattr(panel, "_take", take)
+    assert panel.run(split="test", limit=5).lineage["rows"] == 5
 
 
 def test_a_plan_says_rows_and_split_and_refuses_what_cannot_be_drawn() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from lancenb.widgets import _gallery_rows
 from lancenb.widgets._gallery_rows import Shown
 from lancenb.widgets._source import TableSource, open_source
 from lancenb.widgets._thumbs import draw
+from tests.widgets.conftest import left_threads
 
 
 def listen(view: Any) -> list[tuple[dict[str, Any], list[bytes]]]:
@@ -66,7 +66,7 @@ def test_a_slow_store_does_not_hold_up_the_cell(
     good, go = TableSource.take, threading.Event()
 
     def slow(*args: Any) -> pa.Table:
-        go.wait(20)
+        go.wait(600)
         if broken:
             raise OSError("the store is gone")
         return good(*args)
@@ -109,6 +109,20 @@ def test_a_wrong_filter_of_a_page_keeps_what_is_shown(dm: lnb.DataManager) -> No
     gallery.set_state({"where": "width > 1"})
     gallery.wait()
     assert gallery.problem == {}
+
+
+def test_a_first_page_that_comes_late_leaves_what_is_wrong_with_a_filter(
+    dm: lnb.DataManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, go = TableSource.take, threading.Event()
+    monkeypatch.setattr(TableSource, "take", lambda *args: (go.wait(600), good(*args))[1])
+    gallery = lnb.Gallery(dm["shapes"])
+    gallery.set_state({"where": "nothing = 1"})
+    assert gallery._filtering.settle(60)
+    go.set()
+    assert gallery.wait()
+    assert "names 'nothing'" in gallery.problem["message"]
+    assert len(gallery.first_items) == 24
 
 
 def test_the_selection_is_observed_and_checked(dm: lnb.DataManager) -> None:
@@ -174,7 +188,7 @@ def test_only_what_is_asked_is_read_and_the_cache_is_bounded(
     heard = listen(gallery)
     for first in range(0, 1000, 50):
         ask(gallery, "page", view=0, indices=list(range(first, first + 50)), side=112)
-        gallery._desk.settle(10)
+        assert gallery._desk.settle(60)
     assert gallery._thumbs.weight <= 60_000
     assert gallery._thumbs.read <= 48 + 1000
     assert [len(c["body"]["items"]) for c, _ in heard] == [50] * 20
@@ -183,26 +197,30 @@ def test_only_what_is_asked_is_read_and_the_cache_is_bounded(
 def test_newer_questions_come_first_and_nothing_is_left(
     dm: lnb.DataManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    known = set(threading.enumerate())
     gallery = lnb.Gallery(dm["shapes"])
-    gallery.wait()
+    assert gallery.wait()
     heard, good = listen(gallery), gallery._source.take
+    asked, readers = threading.Event(), set()
 
     def slow(*args: Any) -> pa.Table:
-        time.sleep(0.1)
+        readers.add(threading.current_thread())
+        if threading.current_thread() is not threading.main_thread():
+            assert asked.wait(600)
         return good(*args)
 
     monkeypatch.setattr(gallery._source, "take", slow)
-    began = time.monotonic()
     for turn in range(20):
         ask(gallery, "page", f"a-{turn}", view=0, indices=[turn], side=64)
-    assert time.monotonic() - began < 0.1  # the thread that asks never waits
-    gallery._desk.settle(10)
+    assert threading.main_thread() not in readers, "the thread that asks never waits"
+    asked.set()
+    assert gallery._desk.settle(60)
     assert heard[-1][0]["id"] == "a-19"
-    assert len(heard) < 6
+    assert len(heard) <= 2, "what was read when the others were asked, and the last"
     gallery.close()
     ask(gallery, "page", "a-99", view=0, indices=[0], side=64)
-    time.sleep(0.15)
-    assert not [t for t in threading.enumerate() if t.name in ("lancenb-ask", "lancenb-draw")]
+    assert left_threads(known) == []
+    assert "a-99" not in [content["id"] for content, _ in heard]
 
 
 def test_questions_about_an_earlier_filter_get_nothing(dm: lnb.DataManager) -> None:

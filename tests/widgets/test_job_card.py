@@ -12,6 +12,10 @@ from lancenb.errors import Cancelled, Conflict, InvalidArgument
 from lancenb.progress import Progress, Tracker
 from lancenb.widgets import JobCard
 from lancenb.widgets._pace import Pace, duration, time_left
+from tests.widgets.conftest import left_threads
+
+#: Rows that :func:`count` takes minutes for: only a cancel ends such work.
+LONG = 30_000
 
 
 def count(rows: int, seconds: float = 0.0):
@@ -40,12 +44,18 @@ def test_a_job_that_ends_leaves_its_result_and_a_summary() -> None:
 
 
 def test_one_job_at_a_time() -> None:
-    card = JobCard()
-    job = card.start(count(1000, 0.01), name="first")
+    card, seen = JobCard(), threading.Event()
+
+    def first(progress=None, cancel=None):
+        assert seen.wait(200)
+        return count(LONG, 0.01)(progress, cancel)
+
+    job = card.start(first, name="first")
     with pytest.raises(Conflict, match="first still runs"):
         card.start(count(1), name="second")
     card.cancel()
     assert card.cancelling
+    seen.set()
     assert card.wait(60)
     assert card.state == "cancelled"
     assert job.state == "cancelled"
@@ -82,13 +92,13 @@ def test_a_flood_of_reports_becomes_ten_updates_a_second_and_the_last_one_arrive
         time.sleep(0.35)
         return "end"
 
-    card = JobCard()
+    card, begin = JobCard(), time.monotonic()
     card.observe(lambda change: updates.append(change["new"]), names="fraction")
     card.start(flood, name="flood")
     assert card.wait(60)
     assert card.state == "done"
     assert updates[-1] == 1.0
-    assert len(updates) <= 10
+    assert len(updates) <= 10 * (time.monotonic() - begin) + 2
 
 
 def test_the_card_shows_a_job_somebody_else_started() -> None:
@@ -112,21 +122,20 @@ def test_a_closed_card_leaves_the_job_alone_and_keeps_its_static_form() -> None:
 
 def test_a_message_of_the_front_end_cancels() -> None:
     card = JobCard()
-    card.start(count(1000, 0.01), name="long")
+    card.start(count(LONG, 0.01), name="long")
     card._handle_custom_msg({"do": "cancel"}, [])
     assert card.wait(60)
     assert card.state == "cancelled"
 
 
 def test_two_hundred_jobs_leave_no_thread() -> None:
-    card, before = JobCard(), threading.active_count()
+    card, before = JobCard(), set(threading.enumerate())
     for number in range(200):
-        card.start(count(1000, 0.01), name=f"job {number}")
+        card.start(count(LONG, 0.01), name=f"job {number}")
         card.cancel()
         assert card.wait(60)
         assert card.state == "cancelled"
-    time.sleep(0.3)
-    assert threading.active_count() <= before + 1
+    assert left_threads(before) == []
 
 
 def test_what_a_listener_raises_is_shown_on_the_card() -> None:

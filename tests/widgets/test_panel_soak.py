@@ -25,7 +25,7 @@ from comm import get_comm_manager
 dm = lnb.DataManager(home / "store")
 
 def left():
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         threads = [t.name for t in threading.enumerate() if t.name.startswith("lancenb")]
         if not threads:
@@ -54,7 +54,7 @@ for number in range(200):
     states[job.state] = states.get(job.state, 0) + 1
     if job.state == "done":
         dm.delete("much", confirm="much")
-after, end = left(), time.monotonic() + 25
+after, end = left(), time.monotonic() + 120
 # ipykernel closes what it opened for a thread that sent messages within ten seconds of its end
 while after["handles"] > before["handles"] + 3 and time.monotonic() < end:
     time.sleep(1)

@@ -12,6 +12,7 @@ import pytest
 import lancenb as lnb
 from lancenb.errors import ArtifactNotFound, Conflict, InvalidArgument, VersionNotFound
 from lancenb.widgets.rollback_panel import RollbackPanel, Tagged
+from tests.widgets.conftest import left_threads
 
 pytestmark = pytest.mark.usefixtures("loud")
 
@@ -202,7 +203,7 @@ def test_figures_that_come_late_leave_the_question_asked(
     known, diff = threading.Event(), type(dm).diff
 
     def slow(self: lnb.DataManager, *args: Any, **options: Any) -> Any:
-        assert known.wait(60)
+        assert known.wait(600)
         return diff(self, *args, **options)
 
     monkeypatch.setattr(type(dm), "diff", slow)
@@ -248,6 +249,17 @@ def test_tags_are_put_moved_and_taken_off(mine: lnb.DataManager) -> None:
     panel._put_tag.click()
     panel.card.wait(60)
     assert "reads like a version number" in panel.card.error
+
+
+def test_buttons_come_back_however_late_the_card_ends(mine: lnb.DataManager) -> None:
+    panel = shown(mine, version="1")
+    panel.card.on_end(lambda job: panel.settle())  # the list is read again before the card ends
+    panel._tag.value = "prod"
+    panel._put_tag.click()
+    assert panel.card.wait(60)
+    assert panel.settle()
+    assert not panel.confirm.disabled
+    assert not panel._drop_tag.disabled
 
 
 def test_run_says_what_is_wrong(mine: lnb.DataManager) -> None:
@@ -318,9 +330,10 @@ def test_thousands_of_versions_travel_by_the_page(mine: lnb.DataManager) -> None
 def test_nothing_is_left_behind(mine: lnb.DataManager) -> None:
     from ipywidgets.widgets.widget import _instances
 
-    before = (len(_instances), threading.active_count())
+    before, threads = len(_instances), set(threading.enumerate())
     panel = shown(mine, version="1")
     panel.run(version=2)
     panel.settle()
     panel.close()
-    assert (len(_instances), threading.active_count()) == before
+    assert len(_instances) == before
+    assert left_threads(threads) == []

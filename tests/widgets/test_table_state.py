@@ -24,7 +24,7 @@ def test_a_lane_goes_on_after_a_failure(caplog: pytest.LogCaptureFixture) -> Non
     with caplog.at_level(logging.ERROR):
         lane.do(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
         lane.do(lambda: done.append(1))
-        assert lane.settle(5)
+        assert lane.settle(60)
     assert done == [1]
     assert "lane 'test' failed" in caplog.text
 
@@ -50,12 +50,12 @@ def test_forged_state_never_breaks_a_view(dm: lnb.DataManager, state: dict[str, 
     heard: list[Any] = []
     view.set_state(state)
     view.set_state({"asked": "id > 5"})
-    assert view.settle(5)
+    assert view.settle(60)
     assert (view.where, view.count) == ("id > 5", 44)
     view.send = lambda content, buffers=(): heard.append(content)
     args = {"offset": 0, "limit": 5, "columns": [0], "epoch": view.epoch}
     view._receive(view, {"ask": "rows", "id": 1, "args": args}, None)
-    assert view.settle(5)
+    assert view.settle(60)
     assert len(heard[0]["body"]["rows"]) == 5
     assert view.selected_rows().num_rows == 0
     assert "44 match" in repr(view)
@@ -81,7 +81,7 @@ def test_secrets_in_a_filter_stay_in_python(dm: lnb.DataManager) -> None:
     column = next(f.name for f in view.source.schema if pa.types.is_string(f.type))
     for words in (f"{column} = '{SECRET}'", f"nothing = '{SECRET}'"):
         view.set_state({"asked": words})
-        assert view.settle(5)
+        assert view.settle(60)
         assert view.asked == words
         whole = json.dumps(view.get_state(), default=str) + str(view._repr_mimebundle_())
         assert "s3cretPW" not in whole

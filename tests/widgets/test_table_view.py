@@ -7,7 +7,6 @@ import decimal
 import io
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from lancenb.widgets import _figures, _table_rows, table_view
 from lancenb.widgets._column_stats import Bins, ColumnStats, measure
 from lancenb.widgets._distinct import Distinct, hashes
 from lancenb.widgets._table_cells import cells, full
+from tests.widgets.conftest import left_threads
 
 Write = Callable[..., str]
 
@@ -227,15 +227,16 @@ def test_figures_come_from_the_first_rows_until_asked_for_all(
 def test_measuring_can_be_cancelled_and_ends_with_the_view(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ):
-    hold = threading.Event()
+    hold, known = threading.Event(), set(threading.enumerate())
     add = ColumnStats.add
-    monkeypatch.setattr(ColumnStats, "add", lambda *a: (hold.wait(60), add(*a))[1])
+    monkeypatch.setattr(ColumnStats, "add", lambda *a: (hold.wait(600), add(*a))[1])
     view = lnb.TableView(write({"n": range(100_000)}))
     job = view.measure()
     ask(view, "cancel")
     hold.set()
     assert job.wait(60)
     assert job.state == "cancelled"
+    assert left_threads(known) == []  # the view is told after whoever waits for the job
     assert view.measuring["state"] == "cancelled"
     hold.clear()
     job = view.measure()
@@ -243,8 +244,27 @@ def test_measuring_can_be_cancelled_and_ends_with_the_view(
     hold.set()
     assert job.wait(60)
     assert view.settle(10)
-    time.sleep(0.05)
-    assert not [t for t in threading.enumerate() if t.name in ("lancenb-table", job._thread.name)]
+    assert left_threads(known) == []
+
+
+def test_figures_that_come_after_they_were_forgotten_are_dropped(
+    view: lnb.TableView, monkeypatch: pytest.MonkeyPatch
+):
+    read, go, real = threading.Event(), threading.Event(), _figures.measure
+
+    def late(*args: Any, **more: Any) -> Any:
+        found = real(*args, **more)
+        read.set()
+        assert go.wait(600)
+        return found
+
+    monkeypatch.setattr(_figures, "measure", late)
+    job = view.measure()
+    assert read.wait(60)
+    view._figures.forget()  # as another filter does
+    go.set()
+    assert job.wait(60)
+    assert (job.state, view._figures.facts) == ("cancelled", {})
 
 
 def test_a_manager_far_away(far: Any):
@@ -439,7 +459,7 @@ def test_a_filter_typed_while_another_one_is_read_is_not_overwritten(
 
     def slow(*args: Any) -> Any:
         began.set()
-        assert go.wait(60)
+        assert go.wait(600)
         return read(*args)
 
     monkeypatch.setattr(table_view, "Rows", slow)

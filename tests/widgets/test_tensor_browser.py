@@ -20,6 +20,7 @@ from lancenb.widgets._histogram import FINE, glance, measure_all
 from lancenb.widgets._slices import Cut, read_heat
 from lancenb.widgets._tensor_rows import HeldTensor
 from tests.widgets._asking import asked, seen
+from tests.widgets.conftest import left_threads
 
 LIMIT = 5_000_000
 
@@ -223,11 +224,11 @@ def test_measuring_fills_the_list_and_can_be_cancelled(model: Any) -> None:
     assert not browser.busy
     assert browser.measured == len(known)
     assert browser.measure().result() == 0, "what is known is not read again"
-    before = threading.active_count()
+    before = set(threading.enumerate())
     job = browser.measure("line", wait=False)
     browser.close()
-    job.wait(60)
-    assert threading.active_count() <= before
+    assert job.wait(60)
+    assert left_threads(before) == []
 
 
 def test_one_measuring_at_a_time(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +237,7 @@ def test_one_measuring_at_a_time(model: Any, monkeypatch: pytest.MonkeyPatch) ->
     real = measure_all
 
     def slow(sides: Any, seen: Any) -> Any:
-        held.wait(10)
+        assert held.wait(600)
         return real(sides, seen)
 
     monkeypatch.setattr("lancenb.widgets._measure_job.measure_all", slow)
@@ -288,7 +289,7 @@ def test_errors_reach_the_front_end_as_a_sentence(model: Any) -> None:
         {"ask": "look", "id": 7, "args": {"name": "conv.weight", "axes": [0, 0], "index": []}},
         [],
     )
-    browser._lane.settle(5)
+    assert browser._lane.settle(60)
     assert "two dimensions" in out[0]["error"]
     assert out[0]["hint"]
 

@@ -33,7 +33,7 @@ def test_a_tensor_without_a_name_is_not_chosen_by_itself(net: lnb.DataManager) -
     question = {"ask": "look", "id": 1, "args": {"name": "", "axes": [], "index": []}}
     browser._receive(browser, question, None)
     assert browser._lane is not None
-    assert browser._lane.settle(5)
+    assert browser._lane.settle(60)
     assert "why" not in heard[0]["body"]
     assert lnb.compare(net["net"], 1, 2).selected is None
     assert lnb.compare(net["net"], 1, 2, "").selected == ""

@@ -18,6 +18,7 @@ from lancenb.widgets import _threads
 from lancenb.widgets._fields import note, tell, text
 from lancenb.widgets._lane import Lane
 from lancenb.widgets._panel import Panel
+from tests.widgets.conftest import left_threads
 
 _parent: ContextVar[dict[str, Any]] = ContextVar("shell_parent")
 
@@ -35,10 +36,19 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
     """Fail the test when a thread raises; messages need the context of this test."""
     heard: list[BaseException] = []
     monkeypatch.setattr(comm, "create_comm", StrictComm)
-    monkeypatch.setattr(threading, "excepthook", lambda found: heard.append(found.exc_value))
+    known = set(threading.enumerate())  # threads of other tests may be ending still
+
+    def hear(found: Any) -> None:
+        if found.thread not in known:
+            heard.append(found.exc_value)
+
+    monkeypatch.setattr(threading, "excepthook", hear)
     token = _parent.set({})
     yield heard
-    time.sleep(0.05)
+    for thread in threading.enumerate():
+        if thread not in known and isinstance(thread, threading.Timer):
+            thread.join(60)
+    assert left_threads(known) == []
     import ipywidgets
 
     ipywidgets.Widget.close_all()
@@ -64,7 +74,7 @@ def test_threads_of_ours_may_change_any_widget(strict: list[BaseException]) -> N
     _threads.start(tell, field, "from a thread", name="test").join(60)
     assert "from a thread" in field.value
     lane.do(lambda: tell(field, "from the lane"))
-    assert lane.settle(5)
+    assert lane.settle(60)
     assert "from the lane" in field.value
 
 
@@ -98,7 +108,10 @@ def test_a_panel_and_views_work_for_any_thread(
     assert view.count == 5
     curves = lnb.curves()
     _elsewhere(lambda: curves.add("run", 0, loss=1.0))
-    time.sleep(0.4)
+    end = time.monotonic() + 120
+    while not curves.live and time.monotonic() < end:
+        time.sleep(0.02)
+    assert curves.live
     _elsewhere(view.close)
     _elsewhere(curves.close)
 
@@ -115,9 +128,9 @@ class Kernel:
     def __init__(self) -> None:
         from jupyter_client.manager import start_new_kernel
 
-        self.manager, self.client = start_new_kernel(kernel_name="python3")
+        self.manager, self.client = start_new_kernel(120, "python3")
 
-    def _heard(self, message: str, seconds: float = 60) -> str:
+    def _heard(self, message: str, seconds: float = 200) -> str:
         """Return what a message printed, when the kernel is done with it."""
         words, end = "", time.monotonic() + seconds
         while time.monotonic() < end:
@@ -140,7 +153,7 @@ class Kernel:
         """Ask on the control channel."""
         self.client.control_channel.send(message := self.client.session.msg(kind, content))
         while True:
-            found = self.client.get_control_msg(timeout=20)
+            found = self.client.get_control_msg(timeout=200)
             if found["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                 return found["content"]
 

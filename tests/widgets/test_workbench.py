@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import ipywidgets as w
 import pytest
@@ -13,6 +12,7 @@ from lancenb.errors import InvalidArgument
 from lancenb.widgets import Workbench
 from lancenb.widgets._artefact_tabs import TABS
 from lancenb.widgets._catalogue_list import Catalogue
+from tests.widgets.conftest import left_threads
 
 
 @pytest.fixture
@@ -57,11 +57,9 @@ def test_hundreds_of_artefacts_are_listed_without_opening_one(dm, monkeypatch):
     many = [one] * 700
     monkeypatch.setattr(type(dm), "search", lambda self, *a, **k: many)
     monkeypatch.setattr(type(dm), "_open", lambda *a, **k: pytest.fail("a table was opened"))
-    begin = time.monotonic()
     side = Catalogue(dm)
     side.settle()
     assert (len(side.items), side.total) == (500, 700)
-    assert time.monotonic() - begin < 1
     assert "the first 500 are shown" in repr(side)
 
 
@@ -201,7 +199,7 @@ def test_training_makes_a_version_with_curves(bench, dm):
 def test_training_goes_on_while_another_artefact_is_looked_at(bench):
     panel = bench.select("shapes", "Train").wait().content
     going, end = threading.Event(), threading.Event()
-    panel._work = lambda: lambda progress, cancel: going.set() or end.wait(60)
+    panel._work = lambda: lambda progress, cancel: going.set() or end.wait(600)
     panel.run(wait=False)
     assert going.wait(60)
     bench.select("net", "Preview").wait()
@@ -310,7 +308,7 @@ def test_running_the_cell_again_takes_over_and_leaves_nothing(dm, loud):
     first = Workbench(dm, key="again").wait()
     panel = first.select("shapes", "Train").wait().content
     end = threading.Event()
-    panel._work = lambda: lambda progress, cancel: end.wait(60)
+    panel._work = lambda: lambda progress, cancel: end.wait(600)
     panel.run(wait=False)
     first.catalogue.query = "sha"
     second = Workbench(dm, key="again").wait()
@@ -335,14 +333,7 @@ def test_closing_releases_every_widget_and_thread(dm, loud):
     bench.close()
     left = [w.widgets.widget._instances[each] for each in set(w.widgets.widget._instances) - known]
     assert left == []
-    for _ in range(50):
-        alive = [
-            t for t in threading.enumerate() if t not in threads and not t.name.startswith("Dummy")
-        ]
-        if not [t for t in alive if t.name.startswith("lancenb")]:
-            break
-        time.sleep(0.1)
-    assert not [t.name for t in alive if t.name.startswith("lancenb")]
+    assert left_threads(threads) == []
 
 
 def test_static_form_is_the_catalogue(bench, dm):

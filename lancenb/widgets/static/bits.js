@@ -32,7 +32,7 @@ function render_confirm({ model, el, signal }) {
     button.classList.toggle("lnb-danger", armed);
     button.disabled = model.get("disabled");
     clearTimeout(timer);
-    if (armed) timer = setTimeout(disarm, 8000);
+    if (armed) timer = setTimeout(disarm, 1000 * model.get("patience"));
   }, signal);
   signal?.addEventListener("abort", () => clearTimeout(timer));
 }

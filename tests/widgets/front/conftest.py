@@ -159,6 +159,7 @@ def mount(chromium: Any) -> Iterator[Callable[..., Mounted]]:
 
     def go(widget: ipywidgets.Widget, theme: str = "light", width: int = 800) -> Mounted:
         page = chromium.new_page(viewport={"width": width, "height": 600}, color_scheme=theme)
+        page.set_default_timeout(120_000)
         mounted = Mounted(page, widget)
         made.append(mounted)
         mounted.load(theme)

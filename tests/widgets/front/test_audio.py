@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 
 def until(mounted: Any, view: AudioPlayer, true: Callable[[], Any]) -> None:
-    end = time.monotonic() + 15
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         mounted.pump("row", "total")
         mounted.page.wait_for_timeout(40)

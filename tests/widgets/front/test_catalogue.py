@@ -68,7 +68,7 @@ def test_typing_searches_once_and_the_list_follows(mount: Callable[..., Any]) ->
     assert shown.page.get_by_role("status").inner_text() == "11 artefacts"
     shown.page.get_by_label("Kind").select_option("weights")
     shown.pump()
-    made.settle()
+    assert made.settle()
     assert {item["kind"] for item in made.items} == {"weights"}
     shown.page.get_by_role("button", name="Refresh").click()
     assert shown.sent() == [{"msg": {"do": "refresh"}}]

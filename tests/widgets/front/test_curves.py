@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import time
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from PIL import Image
 import lancenb as lnb
 from lancenb.widgets import Curves
 
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 pytestmark = pytest.mark.browser
+SOON = 120_000
 PLOT = ".lnb-plot-box > svg"
 
 
@@ -33,8 +37,8 @@ def two() -> Curves:
     return c
 
 
-def lines(mounted) -> int:
-    return mounted.page.locator(".lnb-plot g[clip-path] path").count()
+def paths(mounted):
+    return mounted.page.locator(".lnb-plot g[clip-path] path")
 
 
 def test_empty_says_what_to_expect(mount):
@@ -49,7 +53,7 @@ def test_everything_is_drawn_named_and_readable(mount, two, theme):
     m = mount(two, theme=theme, width=900)
     titles = m.page.locator(".lnb-plot figcaption > span").all_inner_texts()
     assert titles == ["loss", "learning rate"]
-    assert lines(m) == 6, "train and val of two runs in one panel, two learning rates"
+    assert paths(m).count() == 6, "train and val of two runs in one panel, two learning rates"
     assert m.page.locator(".lnb-state").inner_text() == "one failed"
     assert m.page.locator(".lnb-key").all_text_contents() == ["a", "bfailed"]
     colours = m.page.locator(".lnb-plot g[clip-path] path").evaluate_all(
@@ -76,17 +80,15 @@ def test_the_pointer_shows_the_values_of_all_runs(mount, two):
     m = mount(two)
     box = m.page.locator(PLOT).first.bounding_box()
     m.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 60)
-    m.page.wait_for_timeout(100)
     tip = m.page.locator(".lnb-tip:visible")
-    assert tip.count() == 1
+    expect(tip).to_have_count(1, timeout=SOON)
     words = tip.inner_text()
     assert words.startswith("step ")
     assert "a" in words
     assert "val" in words
     assert m.page.locator(".lnb-cross").count() == 2, "the cursor stands in all panels"
     m.page.mouse.move(2, 2)
-    m.page.wait_for_timeout(100)
-    assert m.page.locator(".lnb-cross").count() == 0
+    expect(m.page.locator(".lnb-cross")).to_have_count(0, timeout=SOON)
 
 
 def test_the_keyboard_moves_the_cursor_and_the_values_are_spoken(mount, two):
@@ -94,16 +96,13 @@ def test_the_keyboard_moves_the_cursor_and_the_values_are_spoken(mount, two):
     m.page.locator(PLOT).first.focus()
     for key in ("End", "ArrowLeft"):
         m.page.keyboard.press(key)
-    m.page.wait_for_timeout(600)
-    heard = m.page.locator(".lnb-aloud").last.inner_text()
-    assert heard.startswith("step 199: a 0.27")
-    assert "val 0.3" in heard
+    heard = m.page.locator(".lnb-aloud").last
+    words = re.compile(r"^\s*step 199: a 0\.27.*val 0\.3", re.DOTALL)
+    expect(heard).to_have_text(words, timeout=SOON, use_inner_text=True)
     m.page.keyboard.press("Home")
-    m.page.wait_for_timeout(600)
-    assert m.page.locator(".lnb-aloud").last.inner_text().startswith("step 1:")
+    expect(heard).to_have_text(re.compile(r"^\s*step 1:"), timeout=SOON, use_inner_text=True)
     m.page.keyboard.press("Escape")
-    m.page.wait_for_timeout(100)
-    assert m.page.locator(".lnb-cross").count() == 0
+    expect(m.page.locator(".lnb-cross")).to_have_count(0, timeout=SOON)
 
 
 def test_legend_switches_runs_by_keyboard(mount, two):
@@ -112,14 +111,12 @@ def test_legend_switches_runs_by_keyboard(mount, two):
     m.page.keyboard.press("ArrowRight")
     m.page.keyboard.press("Enter")
     m.pump("hidden")
-    m.page.wait_for_timeout(100)
     assert two.hidden == ["b"]
-    assert lines(m) == 3
+    expect(paths(m)).to_have_count(3, timeout=SOON)
     assert m.page.locator(".lnb-key").last.get_attribute("aria-pressed") == "false"
     m.page.locator(".lnb-key").first.click()
     m.pump("hidden")
-    m.page.wait_for_timeout(100)
-    assert "switched off" in m.page.locator(".lnb-empty").inner_text()
+    expect(m.page.locator(".lnb-empty")).to_contain_text("switched off", timeout=SOON)
 
 
 def test_axis_log_and_smoothing_are_traits(mount, two):
@@ -130,15 +127,17 @@ def test_axis_log_and_smoothing_are_traits(mount, two):
     slider.focus()
     for _ in range(5):
         m.page.keyboard.press("ArrowRight")
-    m.page.wait_for_timeout(400)
+    end = time.monotonic() + 120
+    while two.smooth != pytest.approx(0.05) and time.monotonic() < end:
+        m.page.wait_for_timeout(100)
+        m.pump()
     m.pump("axis", "log", "ended", "ended_data", "smooth")
     assert two.axis == "time"
     assert two.log == ["loss"]
     assert two.smooth == pytest.approx(0.05)
-    m.page.wait_for_timeout(100)
-    words = m.page.locator(PLOT).first.locator("text").all_text_contents()
-    assert any(word.endswith(" s") for word in words), words
-    assert m.page.locator(".lnb-raw").count() >= 2, "the raw line stays, pale"
+    seconds = m.page.locator(PLOT).first.locator("text").filter(has_text=re.compile(" s$"))
+    seconds.first.wait_for(state="attached")
+    m.page.locator(".lnb-raw").nth(1).wait_for(state="attached")  # the raw lines stay, pale
 
 
 def test_dragging_zooms_and_fetches_what_was_left_out(mount):
@@ -157,13 +156,10 @@ def test_dragging_zooms_and_fetches_what_was_left_out(mount):
     before = area.locator("g[clip-path] path").first.get_attribute("d")
     assert before != coarse
     assert m.pump() == 1
-    m.page.wait_for_timeout(150)
-    fine = area.locator("g[clip-path] path").first.get_attribute("d")
-    assert fine != before
+    expect(area.locator("g[clip-path] path").first).not_to_have_attribute("d", before, timeout=SOON)
     assert m.page.get_by_role("button", name="Reset zoom").is_enabled()
     m.page.get_by_role("button", name="Reset zoom").click()
-    m.page.wait_for_timeout(100)
-    assert area.locator("g[clip-path] path").first.get_attribute("d") == coarse
+    expect(area.locator("g[clip-path] path").first).to_have_attribute("d", coarse, timeout=SOON)
 
 
 def test_live_points_move_no_element(mount):
@@ -218,6 +214,6 @@ def test_a_lost_kernel_is_said(mount):
     c.refresh()
     m = mount(c)
     m.page.evaluate("window.setLive(false)")
-    m.page.wait_for_timeout(100)
-    assert m.page.locator(".lnb-state").inner_text() == "disconnected"
+    state = m.page.locator(".lnb-state")
+    expect(state).to_have_text("disconnected", timeout=SOON, use_inner_text=True)
     assert m.page.get_by_role("button", name="Download all points as CSV").is_disabled()

@@ -30,7 +30,7 @@ class Table:
         self.known: dict[str, Any] = {}
         self.grid = self.page.locator(".lnb-tv-grid")
 
-    def until(self, true: Callable[[], Any], seconds: float = 45) -> Any:
+    def until(self, true: Callable[[], Any], seconds: float = 120) -> Any:
         """Carry messages until ``true()``."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
