@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import os
 import signal
@@ -125,11 +126,19 @@ def _stoppable() -> Iterator[CancelToken]:
         yield token
         return
 
-    def stop(_number: int, _frame: Any) -> None:
-        if token.cancelled:
+    asked: list[int] = []
+
+    def stop(number: int, _frame: Any) -> None:
+        if asked:
             raise KeyboardInterrupt
-        token.cancel()
+        asked.append(number)
+        # Not here: a handler runs in the middle of what holds the locks of the token, of stderr
+        # or, where threads are begun, of threading itself.
+        _thread.start_new_thread(tell, ())
+
+    def tell() -> None:
         print("\nstopping (Ctrl-C again stops at once)", file=sys.stderr)
+        token.cancel()
 
     before = signal.signal(signal.SIGINT, stop)
     try:

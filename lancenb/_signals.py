@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 _ENDS = (signal.SIGINT, signal.SIGTERM)
+_LOOK = 1.0  # seconds
 
 
 @contextlib.contextmanager
@@ -20,14 +21,20 @@ def stop_asked() -> Iterator[Callable[[], None]]:
     it always. For main threads only.
     """
     woken, waking = socket.socketpair()
+    woken.settimeout(_LOOK)
     waking.setblocking(False)
+    heard: list[int] = []
 
     def hear(number: int, frame: Any) -> None:
+        heard.append(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def wait() -> None:
-        while not set(woken.recv(64)).intersection(_ENDS):  # a byte is the number of a signal
-            pass
+        # A byte alone says little: signals to a forked child, which has the same socket, send it
+        # too; and Python may call the handler a moment after it.
+        while not heard:
+            with contextlib.suppress(TimeoutError):
+                woken.recv(64)
 
     before = {number: signal.signal(number, hear) for number in _ENDS}
     earlier = signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)

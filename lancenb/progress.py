@@ -6,7 +6,7 @@ function in a thread and carries both.
 
 >>> from lancenb.progress import Job
 >>> job = Job(lambda progress, cancel: sum(range(10)), name="sum")
->>> job.result(timeout=10)
+>>> job.result(timeout=60)
 45
 >>> job.state
 'done'

@@ -11,7 +11,11 @@ import os
 import shutil
 import tempfile
 
+import nbmake.nb_run
 import pytest
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from traitlets import Integer
 
 _home = tempfile.mkdtemp(prefix="lancenb-notebooks-")
 _owner = os.getpid()
@@ -32,8 +36,28 @@ os.environ.update(
 )
 
 
+class _Patient(NotebookClient):
+    """Waits for a kernel as long as for a cell, and hears by files what no other process can take.
+
+    The usual minute is short for the imports of a kernel on a busy machine, and a port that was
+    free when it was chosen may be taken by the time the kernel listens there.
+    """
+
+    startup_timeout = Integer(300)
+    iopub_timeout = Integer(60)
+
+    def create_kernel_manager(self) -> KernelManager:
+        made = super().create_kernel_manager()
+        made.transport = "ipc"
+        made.ip = os.path.join(tempfile.mkdtemp(dir=_home), "kernel")
+        return made
+
+
+nbmake.nb_run.NotebookClient = _Patient
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A notebook that hangs must not take the whole run with it."""
     for item in items:
         if item.path.suffix == ".ipynb":
-            item.add_marker(pytest.mark.timeout(600))
+            item.add_marker(pytest.mark.timeout(1500))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,27 @@ from lancenb.download import registry
 from lancenb.download.registry import DatasetEntry, OfficialFile
 from lancenb.testing import FileServer
 
-__all__ = ["cache", "files", "pets", "run"]
+__all__ = ["cache", "files", "patience", "pets", "run"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> Iterator[None]:
+    """Take no busy server for a dead one; tests of dead ones set times of their own."""
+    from lancenb.remote import _grpc_settings, _ws_flow
+    from lancenb.remote._limits import Limits
+    from lancenb.remote._transport import Reach
+    from tests.store import _servers
+
+    with pytest.MonkeyPatch.context() as patch:
+        _servers.unhurried(patch.setattr, patch.setitem)
+        patch.setattr(_grpc_settings, "PING_WITHIN", 60.0)
+        patch.setattr(_ws_flow, "_SILENT_BEATS", 60)
+        for kind, name in ((Reach, "connect_seconds"), (Limits, "header_seconds")):
+            signature = inspect.signature(kind).parameters.values()
+            given = {one.name: one.default for one in signature if one.default is not one.empty}
+            defaults = tuple({**given, name: 60.0}.values())
+            patch.setattr(kind.__init__, "__defaults__", defaults)
+        yield
 
 
 @pytest.fixture

@@ -10,15 +10,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.common_fixtures import *  # noqa: F403
 from tests.s3_fixtures import *  # noqa: F403
 
-# A change is judged on its own: in CI the property tests try the same examples every time.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# How long an example takes says something about the machine only. And a change is judged on its
+# own: in CI the property tests try the same examples every time.
+settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("calm"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "calm")
 
 REPO = Path(__file__).resolve().parent.parent
 

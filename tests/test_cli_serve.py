@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import ipaddress
 import json
 import os
+import platform
 import re
 import signal
 import socket
@@ -166,6 +168,33 @@ def test_a_bucket_is_served_and_its_keys_stay_here(s3_server: Any, tmp_path: Pat
     assert status == 0
     assert s3_server.secret_key not in shown + out + err
     assert list((state / "lancenb").iterdir()), "tokens of a bucket are kept on this machine"
+
+
+def blocked(process: int, thread: int, number: int) -> bool:
+    """Whether a thread blocks a signal, or is gone."""
+    try:
+        status = Path(f"/proc/{process}/task/{thread}/status").read_text()
+    except OSError:
+        return True
+    masked = next(line for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(masked.split()[1], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals to one thread are sent by Linux only")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_whichever_thread_the_system_gives_the_signal_to(
+    root: Path, started: Any, number: signal.Signals
+):
+    served = started(str(root))
+    process = served.process.pid
+    tgkill = 131 if platform.machine() in ("aarch64", "riscv64") else 234
+    send = ctypes.CDLL(None).syscall
+    others = sorted(int(thread) for thread in os.listdir(f"/proc/{process}/task"))
+    # the oldest thread beside the main one that does not block it, and is still there
+    hears = (each for each in others if each != process and not blocked(process, each, number))
+    assert any(send(tgkill, process, each, int(number)) == 0 for each in hears)
+    out, err = served.process.communicate(timeout=60)
+    assert (served.process.returncode, err) == (0, "stopping\n"), out
 
 
 def test_one_line_of_json_per_request_when_asked_for(root: Path, started: Any):
@@ -413,9 +442,10 @@ def test_token_as_an_option_and_what_goes_wrong(
     status, out, err = run("ls", "--root", server.url, "--token", wrong)
     assert status == 1
     assert wrong not in out + err
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    status, _, err = run("ls", "--root", f"http://127.0.0.1:{port}", "--token", SECRET)
+    with socket.socket() as deaf:  # bound and deaf, so that nobody else listens there meanwhile
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        status, _, err = run("ls", "--root", f"http://127.0.0.1:{port}", "--token", SECRET)
     assert status == 1
     assert f"127.0.0.1:{port}" in err
     assert SECRET not in err

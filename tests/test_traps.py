@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import importlib
 import json
+import os
 import pkgutil
 import tomllib
 from pathlib import Path
@@ -46,8 +48,10 @@ def test_w53_every_configuration_file_parses():
     yaml.safe_load((REPO / ".pre-commit-config.yaml").read_text())
     for path in (REPO / "binder").glob("*.y*ml"):
         yaml.safe_load(path.read_text())
-    for path in REPO.rglob("*.cfg"):
-        configparser.ConfigParser().read_string(path.read_text())
+    for folder, _, names in os.walk(REPO):
+        for path in (Path(folder, name) for name in names if name.endswith(".cfg")):
+            with contextlib.suppress(FileNotFoundError):  # another run of tests tidied up
+                configparser.ConfigParser().read_string(path.read_text())
     notebooks = sorted((REPO / "notebooks").glob("*.ipynb"))
     assert notebooks
     for path in notebooks:

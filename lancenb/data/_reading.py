@@ -30,6 +30,9 @@ def by_threads(run: Run, maker: BatchMaker, threads: int, prefetch: int) -> Iter
             maker.expect(batch)
             yield maker.finish(maker.fetch(batch), batch)
         return
+    # torch settles on a thread's number of threads when it is first asked there: before a reader
+    # lowers its own, and with it the number that other threads begin with
+    torch.get_num_threads()
     ending = sys.is_finalizing  # modules may be gone when Python ends with an iterator left open
     pool = ThreadPoolExecutor(threads, thread_name_prefix="lancenb-loader")
     waiting: deque[tuple[Future[Any], SeededBatch]] = deque()

@@ -180,7 +180,7 @@ def test_runs_in_a_job_with_progress(tmp_path):
         ),
         on_progress=events.append,
     )
-    assert job.result(timeout=60).rows == 10
+    assert job.result(timeout=300).rows == 10
     assert [e.phase for e in events if e.phase in ("write", "commit", "done")][-1] == "done"
     assert events[-1].fraction == 1.0
 

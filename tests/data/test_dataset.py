@@ -399,8 +399,8 @@ def test_a_fork_after_use_is_a_clear_error_not_a_crash(table):
     queue = context.Queue()
     child = context.Process(target=_read_in_fork, args=(data, queue))
     child.start()
-    said = queue.get(timeout=60)
-    child.join(60)
+    said = queue.get(timeout=300)
+    child.join(300)
     assert said.startswith("ForkedReader")
     assert "spawn" in said
 

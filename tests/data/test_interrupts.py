@@ -130,7 +130,7 @@ class Interrupting:
 
 @pytest.mark.parametrize("prefetch", [1, 4])
 def test_ctrl_c_in_an_epoch_ends_the_threads_and_keeps_the_place(prefetch):
-    seen = []
+    seen, before = [], threads_of("lancenb-loader")
     stopped = loader(Interrupting(20, seen), 4, prefetch=prefetch)
     try:
         for batch in stopped:
@@ -139,7 +139,7 @@ def test_ctrl_c_in_an_epoch_ends_the_threads_and_keeps_the_place(prefetch):
         gc.collect()
     else:
         pytest.fail("nobody pressed Ctrl-C")
-    assert not threads_of("lancenb-loader")
+    assert set(threads_of("lancenb-loader")) <= set(before)
     assert stopped.state_dict()["position"] == len(seen) == 20
     again = loader(Interrupting(None), 4)
     again.load_state_dict(stopped.state_dict())
@@ -149,6 +149,7 @@ def test_ctrl_c_in_an_epoch_ends_the_threads_and_keeps_the_place(prefetch):
 
 def test_ctrl_c_in_the_loop_of_the_consumer(table):
     stopped, given = loader(LanceTorchDataset(table), 4, shuffle=True), 0
+    before = threads_of("lancenb-loader")
     try:
         for _ in stopped:
             given += 1
@@ -156,7 +157,7 @@ def test_ctrl_c_in_the_loop_of_the_consumer(table):
                 raise KeyboardInterrupt
     except KeyboardInterrupt:
         gc.collect()
-    assert not threads_of("lancenb-loader")
+    assert set(threads_of("lancenb-loader")) <= set(before)
     assert stopped.state_dict()["position"] == 12
 
 
@@ -165,7 +166,8 @@ def test_worker_processes_that_ctrl_c_has_ended_are_started_again(table):
     first = [batch["path"] for batch in batches_]
     for process in batches_._workers._loader._iterator._workers:
         os.kill(process.pid, signal.SIGINT)
-        process.join(60)
+        process.join(300)
+        assert not process.is_alive()
     assert [batch["path"] for batch in batches_] == first
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections import Counter
 
 import numpy as np
@@ -119,11 +118,15 @@ def test_workers_refuse_what_cannot_be_imported_and_fork(table):
 def test_leaving_early_stops_the_threads(table):
     import threading
 
+    def reading():
+        return {t for t in threading.enumerate() if t.name.startswith("lancenb-loader")}
+
+    before = reading()  # of iterators that other tests have left
     batches = iter(loader(LanceTorchDataset(table), 4))
     next(batches)
+    assert reading() - before
     batches.close()
-    time.sleep(0.1)
-    assert not [t for t in threading.enumerate() if t.name.startswith("lancenb-loader")]
+    assert not reading() - before
 
 
 def test_errors_in_a_thread_arrive(table):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from lancenb.data import LanceTorchDataset, loader
 from tests.data.ddp_models import EPOCHS, diary, marks
 from tests.data.pictures import picture_tree
+from tests.data.ports import reserved_port
 from tests.data.tables import patterns
 
 REPO = Path(__file__).parents[2]
@@ -26,21 +26,19 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ddp")
     table = patterns(folder / "t.lance", 38)
     tree = picture_tree(folder / "pictures", train=15)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     words = [sys.executable, "-m", "tests.data.ddp_models", str(folder), table, str(tree)]
     ranks = []
-    for rank in range(2):
-        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-        env = {**os.environ, **place, "NODE_RANK": "0", "LOCAL_RANK": str(rank)}
-        with open(folder / f"log-{rank}.txt", "w") as log:
-            ranks.append(subprocess.Popen(words, cwd=REPO, env=env, stdout=log, stderr=log))
-    try:
-        codes = [process.wait(timeout=500) for process in ranks]
-    finally:
-        for process in ranks:
-            process.kill()
+    with reserved_port() as port:
+        try:
+            for rank in range(2):
+                place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+                env = {**os.environ, **place, "NODE_RANK": "0", "LOCAL_RANK": str(rank)}
+                with open(folder / f"log-{rank}.txt", "w") as log:
+                    ranks.append(subprocess.Popen(words, cwd=REPO, env=env, stdout=log, stderr=log))
+            codes = [process.wait(timeout=500) for process in ranks]
+        finally:
+            for process in ranks:
+                process.kill()
     assert codes == [0, 0], (folder / "log-0.txt").read_text()[-3000:]
     return folder
 

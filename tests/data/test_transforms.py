@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -313,6 +316,39 @@ def test_reading_alone_does_not_change_torchs_threads():
     thread.join()
     assert seen == [1]
     assert torch.get_num_threads() == before
+
+
+def test_a_reader_at_work_does_not_leave_its_consumer_one_thread():
+    """In a process of its own: torch settles on the number when a thread first needs it."""
+    code = """if True:
+        import threading, torch
+        from lancenb.data import loader
+        from lancenb.data._seeded import one_thread
+
+        reading, asked = threading.Event(), threading.Event()
+
+        class Pictures:
+            def __len__(self):
+                return 2
+
+            def read_batch(self, indices, *, augment=None, pin=False):
+                if indices[0]:  # the second one is being read while the first one is used
+                    with one_thread():
+                        reading.set()
+                        asked.wait(300)
+                return torch.tensor(list(indices))
+
+        batches = iter(loader(Pictures(), 1, threads=1))
+        next(batches)
+        assert reading.wait(300)
+        print(torch.get_num_threads())
+        asked.set()
+        assert len(list(batches)) == 1
+        print(torch.get_num_threads())
+    """
+    env = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert (done.stdout.split(), done.returncode) == (["2", "2"], 0), done.stderr
 
 
 @pytest.mark.parametrize("size", [48, "large", (1, 2, 3)])

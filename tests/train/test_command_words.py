@@ -20,6 +20,7 @@ from lancenb.train.configs import groups
 from lancenb.train.running import _make
 from tests.convert.images.layouts import CIFAR10, write_cifar10
 from tests.data.pictures import picture_tree
+from tests.data.ports import reserved_port
 from tests.train.runs import store
 
 REPO = Path(__file__).resolve().parents[2]
@@ -166,10 +167,12 @@ def test_two_processes_by_words_alone_store_one_version(tmp_path):
     words = ["model=simple_cnn", "data=lance", "data.train=pics", "data.val_fraction=0.2",
              "trainer=ddp_cpu", "trainer.max_epochs=2", "batch_size=6",
              f"root={dm.store.uri}"]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "lancenb", "train", *words], cwd=REPO, capture_output=True,
-        text=True, timeout=800, env={**os.environ, "PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": str(REPO), "OMP_NUM_THREADS": "1"}
+    with reserved_port() as port:
+        done = subprocess.run(
+            [sys.executable, "-m", "lancenb", "train", *words], cwd=REPO, capture_output=True,
+            text=True, timeout=800, env={**env, "MASTER_PORT": str(port)},
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("stored as simple_cnn version 1") == 1
     assert "simple_cnn: 8 steps" in done.stdout, "48 rows by two processes of 6"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.data.ports import reserved_port
+
 REPO = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import json, os, sys
@@ -44,10 +46,11 @@ def ranks(tmp_path_factory):
 
     store(root)
     (root / "script.py").write_text(SCRIPT)
-    done = subprocess.run(
-        [sys.executable, str(root / "script.py"), str(root)], cwd=REPO, capture_output=True,
-        text=True, timeout=800, env=_environment(),
-    )  # fmt: skip
+    with reserved_port() as port:
+        done = subprocess.run(
+            [sys.executable, str(root / "script.py"), str(root)], cwd=REPO, capture_output=True,
+            text=True, timeout=800, env={**_environment(), "MASTER_PORT": str(port)},
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return root, [json.loads((root / f"rank{rank}.json").read_text()) for rank in (0, 1)]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import subprocess
@@ -86,6 +87,7 @@ def test_training_leaves_no_traces_in_the_process(data):
 
 
 def test_fit_is_quiet(data, capfd):
+    gc.collect()  # what other tests left behind may warn when it goes
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         fit("resnet18", data, val=0.2, steps=1, accelerator="cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import threading
 import time
 
@@ -106,14 +107,28 @@ def test_every_logged_figure_appears_once_at_its_step():
     assert epochs == pytest.approx([(i + 1) / 6 for i in range(12)])
 
 
-def test_throughput_and_waiting_are_told():
-    taker = Taker()
+class Clock:
+    """Time that passes only where somebody sleeps."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def test_throughput_and_waiting_are_told(monkeypatch):
+    clock, taker = Clock(), Taker()
+    monkeypatch.setattr("lancenb.train._curves.time", clock)
+    monkeypatch.setitem(globals(), "time", clock)
     train(Line(nap=0.01), LiveCurves(taker), epochs=1, data=batches(20, nap=0.03))
     rates, waits = taker.column("rows_per_second"), taker.column("loader_wait")
-    assert rates
-    assert len(rates) < 10, "a few times a second, not every step"
-    assert all(40 < rate < 110 for rate in rates.values()), rates
-    assert all(0.5 < wait < 0.9 for wait in waits.values()), waits
+    assert 1 < len(rates) < 10, "a few times a second, not every step"
+    assert all(80 < rate < 110 for rate in rates.values()), rates
+    assert all(0.7 < wait < 0.8 for wait in waits.values()), waits
 
 
 def test_every_so_many_steps():
@@ -158,10 +173,20 @@ def test_trouble_with_the_picture_never_ends_the_training():
     assert trainer.global_step == 12
 
 
+def _ours(before):
+    """Threads and timers of pictures that were not there before."""
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread not in before
+        and (thread.name.startswith("lancenb") or isinstance(thread, threading.Timer))
+    ]
+
+
 def test_one_callback_serves_several_trainings_and_keeps_nothing():
     curves = lnb.curves()
     callback = LiveCurves(curves)
-    threads = threading.active_count()
+    before = threading.enumerate()
     for _ in range(2):
         train(Line(), callback, epochs=1)
     assert [run["name"] for run in curves.runs] == ["Line", "Line 2"]
@@ -171,9 +196,9 @@ def test_one_callback_serves_several_trainings_and_keeps_nothing():
     assert not any(held[name] for name in ("_pending", "_rates", "_by_step", "_by_check", "run"))
     curves.close()
     deadline = time.monotonic() + 60
-    while threading.active_count() > threads and time.monotonic() < deadline:
+    while (left := _ours(before)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert threading.active_count() <= threads
+    assert not left
 
 
 def test_the_callback_costs_less_than_a_hundredth_of_a_step():
@@ -196,7 +221,10 @@ def test_the_callback_costs_less_than_a_hundredth_of_a_step():
     curves = lnb.curves()
     train(Line(), Timed(curves), epochs=1, data=batches(300))
     curves.close()
-    assert sum(spent) / 300 < 0.01 * 0.020, f"{1e6 * sum(spent) / 300:.0f} us a step"
+    steps = [sum(pair) for pair in zip(spent[::2], spent[1::2], strict=True)]
+    assert len(steps) == 300
+    cost = statistics.median(steps)  # others on the machine make some steps slow, not most
+    assert cost < 0.01 * 0.020, f"{1e6 * cost:.0f} us a step"
 
 
 @pytest.fixture(scope="module")

@@ -144,7 +144,7 @@ def test_live_gives_a_gallery_that_filters_by_what_went_wrong(tmp_path):
     try:
         assert gallery.total == 8
         gallery.where = "predicted = 'stripe' and probability > 0.3"
-        assert gallery.wait()
+        assert gallery.wait(300)
         assert gallery.matches == 3
         gallery.selected = [item["row"] for item in gallery.first_items][:1]
         (row,) = gallery.rows(["row", "label", "predicted"]).to_pylist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import subprocess
@@ -116,6 +117,7 @@ def test_other_settings_than_before_are_said_and_recorded_as_they_are(dm):
 def test_one_of_several_processes_says_what_a_resume_changes(dm, monkeypatch):
     stopped(dm, 8)
     monkeypatch.setattr(rank_zero_only, "rank", 1)
+    gc.collect()  # what other tests left behind may warn when it goes
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         before = Resumed.at("catalogue:m-checkpoints@last", dm)
@@ -129,6 +131,7 @@ def test_one_of_several_processes_says_what_a_resume_changes(dm, monkeypatch):
 
 def test_a_resume_with_the_same_settings_says_nothing(dm):
     stopped(dm, 10, checkpoint=3)
+    gc.collect()  # what other tests left behind may warn when it goes
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         fit("simple_cnn", "pics", manager=dm, **{**OPTIONS, "checkpoint": 3})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lancenb.convert.images import PngConverter, class_names
@@ -17,6 +17,7 @@ from .conftest import picture, table_of
 NAMES = st.lists(st.text("abcde", min_size=1, max_size=3), max_size=8)
 
 
+@settings(deadline=None)
 @given(st.lists(NAMES, min_size=1, max_size=5))
 def test_ids_stay_whatever_is_appended(rounds):
     names: list[str] = []
@@ -29,6 +30,7 @@ def test_ids_stay_whatever_is_appended(rounds):
         assert names[len(before) :] == sorted(names[len(before) :])
 
 
+@settings(deadline=None)
 @given(NAMES, NAMES)
 def test_translation_keeps_the_class_of_each_row(found, existing):
     source = sorted(set(found))
@@ -36,6 +38,7 @@ def test_translation_keeps_the_class_of_each_row(found, existing):
     assert [names[i] for i in translation(source, names)] == source
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab/1 2", min_size=1, max_size=6)))
 def test_natural_order_is_total_and_stable(names):
     assert sorted(names, key=natural_key) == sorted(reversed(names), key=natural_key)
