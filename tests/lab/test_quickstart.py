@@ -105,6 +105,10 @@ def test_from_opening_to_a_rolled_back_model_with_two_typed_words(lab: Callable[
     at = road.to("lnb.RollbackPanel")
     road.within(at).get_by_role("option", name=re.compile(r"^version 1\b")).click()
     road.click(at, "Roll back to version 1")
+    edges = "e => [e, e.closest('.lnb-panel')].map(each => each.getBoundingClientRect().right)"
+    scrolls = road.within(at).locator(".lnb-change .lnb-scroll").first
+    table, panel = scrolls.evaluate(edges)
+    assert table < panel, "a wide table scrolls within its panel"
     road.shot("asked", at)
     road.click(at, "Roll back resnet18 to version 1")
     road.done(at)
