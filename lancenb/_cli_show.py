@@ -66,7 +66,8 @@ def _table(found: Any) -> str:
     if not isinstance(found, Mapping) or "name" not in found:
         return ""
     rows = found.get("rows")
-    counted = f", {rows:,} rows" if isinstance(rows, int) else ""
+    part = f"{found['split']} " if found.get("split") else ""
+    counted = f", {rows:,} {part}rows" if isinstance(rows, int) else ""
     share = found.get("fraction")
     split_off = f" ({share:g} of the data, split off)" if isinstance(share, float) else ""
     return f"{found['name']} version {found.get('version')}{counted}{split_off}"

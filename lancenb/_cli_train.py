@@ -89,6 +89,8 @@ def train(args: argparse.Namespace) -> None:
         steps += f" ({result.steps_here:,} here)"
     print(f"{result.model.architecture}: {steps} in {result.seconds:.0f} s,"
           f" loss {result.first_loss:.3f} -> {result.last_loss:.3f}")  # fmt: skip
+    if "split" in result.run["data"]:
+        print(_rows(result.run))
     accuracy = result.run.get("val_acc")
     if accuracy is not None:
         print(f"validation accuracy {accuracy:.1%}")
@@ -109,12 +111,21 @@ def evaluate(args: argparse.Namespace) -> None:
         found = run_evaluation(config, manager=_manager(args, config), progress=_bar(args))
     top = f"  top-5 {found.top5:.4f}" if found.tells_top5 else ""
     print(f"accuracy {found.accuracy:.4f}{top}  F1 {found.f1:.4f}"
-          f"  loss {found.loss:.4f}  on {found.rows:,} rows")  # fmt: skip
+          f"  loss {found.loss:.4f}  on {found.rows_told}")  # fmt: skip
     for row in found.per_class.to_pylist():
         print(f"  {row['class']:<20} {row['rows']:>7,} rows  precision {row['precision']:.3f}"
               f"  recall {row['recall']:.3f}  F1 {row['f1']:.3f}")  # fmt: skip
     if config.name:
         print(f"stored as {config.name}")
+
+
+def _rows(run: dict[str, Any]) -> str:
+    """Which rows of a table with a column ``split`` were used, as a line."""
+    data, held_out = run["data"], run.get("validation") or {}
+    told = f"trained on the {data['rows']:,} train rows of {data.get('name')}"
+    if "split" in held_out:
+        told += f", validated on its {held_out['rows']:,} val rows"
+    return told
 
 
 def _composed(args: argparse.Namespace, of: str) -> Any:

@@ -103,7 +103,7 @@ def _columns(
     rest = [key for key in data.plan.keys if key not in found]
     if rest:
         rows = data.row_numbers(places).tolist()
-        found |= data.reader.values(rows, rest, look=sheet.look, ascending=True)
+        found |= data.reader.values(rows, rest, sheet=sheet, ascending=True)
     unread = _unread(found, len(places))
     if unread is not None:
         keep = unread if keep is None else keep & unread
@@ -112,11 +112,11 @@ def _columns(
     columns: dict[str, Any] = {}
     for key, part in _in_order(data, found).items():
         if key == image and image in rest:
-            columns[key] = sheet.stacked(keep)
+            columns[key] = _alone(sheet.stacked(keep))
         elif key == image:
             columns[key] = part
         else:
-            columns[key] = _batched(part, keep)
+            columns[key] = _batched(key, part, keep)
     return columns, keep
 
 
@@ -130,19 +130,19 @@ def _unread(found: Values, count: int) -> torch.Tensor | None:
     ]
     if not bad:
         return None
-    keep = torch.ones(count, dtype=torch.bool)
-    keep[torch.tensor(bad)] = False
+    keep = torch.ones(count, dtype=torch.bool, device="cpu")
+    keep[torch.tensor(bad, device="cpu")] = False
     return keep
 
 
-def _batched(part: Any, keep: torch.Tensor | None) -> Any:
+def _batched(key: str, part: Any, keep: torch.Tensor | None) -> Any:
     if isinstance(part, Ragged):
         rows = part if keep is None else Ragged([part[i] for i in keep.nonzero().flatten()], 0)
         return Ragged(rows, part.pad).padded()
     if isinstance(part, torch.Tensor):
         return part if keep is None else part[keep]
     rows = list(part) if keep is None else [part[i] for i in keep.nonzero().flatten().tolist()]
-    return collate(rows)
+    return collate(rows, key)
 
 
 def _in_order(data: LanceTorchDataset, found: Values) -> Values:
@@ -186,7 +186,16 @@ def _gathered(
         except Exception as error:
             data.reader.note(error, int(data.row_numbers([place])[0]))
             raise
-    return sheet.stacked(None)
+    return _alone(sheet.stacked(None))
+
+
+def _alone(batch: Any) -> Any:
+    """A batch in memory of its own size: behind one of fewer rows there are those of an older one.
+
+    They would be written with it when it is saved.
+    """
+    whole = not isinstance(batch, torch.Tensor) or batch.untyped_storage().nbytes() == batch.nbytes
+    return batch if whole else batch.clone()
 
 
 def _known(picture: PictureCache, at: torch.Tensor) -> list[Any]:

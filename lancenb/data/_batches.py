@@ -82,8 +82,8 @@ class Batches:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of a batch."""
-        return self._reader.wanted.columns
+        """Names of the arrays of a batch: columns, and masks of filled ones."""
+        return self._reader.wanted.names
 
     @property
     def epoch(self) -> int:
@@ -265,7 +265,7 @@ class Batches:
         with self._turn:
             self._stop()
             sampler.load_state_dict(state)
-            if sampler.position and not sampler.cut(sampler.position).count:  # its epoch is over
+            if sampler.ended:
                 sampler.set_epoch(sampler.epoch + 1)
             self._first = self.epoch
             default = None if self._epochs is None else self.epoch + self._epochs

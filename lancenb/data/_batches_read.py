@@ -14,8 +14,9 @@ from PIL import Image, ImageOps
 from ..errors import CorruptInput, InvalidArgument
 from ._batches_arrays import column_array
 from ._gone import table_reads
+from ._nulls import masked_keys
 from ._pillow import BadPicture, pillow_rgb
-from ._plan import sample_plan
+from ._plan import SamplePlan, sample_plan
 from ._run import SeededBatch
 from ._schema import check_readable, is_picture
 from ._table import PinnedTable
@@ -32,6 +33,8 @@ class Wanted:
         size: (height, width) that every picture is brought to.
         transform: called with each picture, or with the batch where there is none.
         on_error: ``"raise"`` or ``"skip"`` unreadable pictures.
+        masked: columns whose missing values are filled, with a ``<column>_mask`` beside; None to
+            raise.
     """
 
     columns: tuple[str, ...]
@@ -40,6 +43,39 @@ class Wanted:
     size: tuple[int, int] | None = None
     transform: Callable[..., Any] | None = None
     on_error: str = "raise"
+    masked: frozenset[str] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrays of a batch, in order."""
+        return tuple(
+            name
+            for column in self.columns
+            for name in ([column, mask_of(column)] if column in (self.masked or ()) else [column])
+        )
+
+
+def mask_of(column: str) -> str:
+    """Name of what tells which values of a column are there."""
+    return f"{column}_mask"
+
+
+def masked_columns(
+    table: PinnedTable, names: Sequence[str], pictures: frozenset[str]
+) -> frozenset[str]:
+    """Columns without pictures that miss values somewhere in the table.
+
+    Raises:
+        InvalidArgument: the name of a mask is that of another column.
+    """
+    keys = {name: name for name in names if name not in pictures}
+    masked = masked_keys(table, SamplePlan(keys, "dict", "", ""))
+    for taken in sorted(masked & {name for name in names if mask_of(name) in names}):
+        raise InvalidArgument(
+            f"the mask of '{taken}' has the name of another column, '{mask_of(taken)}'",
+            hint="choose one of both with columns=[...]",
+        )
+    return masked
 
 
 def chosen_columns(
@@ -125,12 +161,15 @@ class ArrayReader:
             taken = taken.take(pa.array(keep))
             rows = [rows[i] for i in keep]
             shown = {name: [cells[i] for i in keep] for name, cells in shown.items()}
-        batch = {
-            name: self._stacked(name, shown[name])
-            if name in shown
-            else column_array(name, taken[name], rows)
-            for name in self.wanted.columns
-        }
+        batch: dict[str, np.ndarray] = {}
+        masked = self.wanted.masked
+        for name in self.wanted.columns:
+            if name in shown:
+                batch[name] = self._stacked(name, shown[name])
+                continue
+            batch[name] = column_array(name, taken[name], rows, fill=masked is not None)
+            if masked and name in masked:
+                batch[mask_of(name)] = np.array(taken[name].is_valid())
         if self.wanted.transform is not None and not shown:
             return self._called(batch, int(seeds[0]))
         return batch

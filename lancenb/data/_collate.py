@@ -11,23 +11,34 @@ from ..errors import InvalidArgument
 from ._tokens import TokenSample, pad_rows
 
 _NUMBERS = (bool, int, float)
+_PICTURES = (
+    "give the dataset a transform that brings images to one size, from lancenb.data:"
+    " RandomCropResize(224) to train, picture_transform(None) to score; rows of other numbers need"
+    " a collate_fn of yours"
+)
+_LISTS = (
+    "lists of varying length need a transform of the data set that cuts or fills them up to one"
+    " length, or a collate_fn of yours (torch.nn.utils.rnn.pad_sequence pads); columns=[...] leaves"
+    " them out"
+)
 
 
-def collate(samples: list[Any]) -> Any:
+def collate(samples: list[Any], key: str = "") -> Any:
     """Stack tensors and numbers of equal shape; fill up token ids; keep text and others as lists.
 
     Args:
         samples: tensors, tuples or dictionaries, all alike. None counts as text does: it stays in
             a list, and cannot stand among numbers or tensors.
+        key: what they are of each row, for messages.
 
     Raises:
-        InvalidArgument: tensors of different shapes (pictures that need a resize), or a None
-            where other samples have a number or a tensor.
+        InvalidArgument: tensors of different shapes (pictures that need a resize, lists of
+            varying length), or a None where other samples have a number or a tensor.
 
     >>> collate([{"x": torch.ones(2), "t": "a"}, {"x": torch.zeros(2), "t": "b"}])["t"]
     ['a', 'b']
     """
-    return _collated(samples, "")
+    return _collated(samples, f" for {key!r}" if key else "")
 
 
 def _collated(samples: list[Any], part: str) -> Any:
@@ -44,13 +55,7 @@ def _collated(samples: list[Any], part: str) -> Any:
     if isinstance(first, torch.Tensor):
         shapes = {tuple(s.shape) for s in samples}
         if len(shapes) > 1:
-            listed = ", ".join(str(shape) for shape in sorted(shapes)[:3])
-            raise InvalidArgument(
-                f"samples of one batch have different shapes: {listed}",
-                hint="give the dataset a transform that brings images to one size, from"
-                " lancenb.data: RandomCropResize(224) to train, picture_transform(None) to score;"
-                " rows of other numbers need a collate_fn of yours",
-            )
+            raise _of_shapes(shapes, part)
         return torch.stack(samples)
     if isinstance(first, _NUMBERS):
         return torch.tensor(samples)
@@ -89,6 +94,14 @@ def _check_alike(first: Any, samples: list[Any], part: str) -> None:
         lengths = sorted({len(sample) for sample in samples})
         if len(lengths) > 1:
             raise _unlike(f"{lengths[0]} parts", f"{lengths[1]} parts")
+
+
+def _of_shapes(shapes: set[tuple[int, ...]], part: str) -> InvalidArgument:
+    listed = ", ".join(str(shape) for shape in sorted(shapes)[:3])
+    return InvalidArgument(
+        f"samples of one batch have different shapes{part}: {listed}",
+        hint=_LISTS if all(len(shape) == 1 for shape in shapes) else _PICTURES,
+    )
 
 
 def _unlike(one: str, other: str) -> InvalidArgument:

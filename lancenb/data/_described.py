@@ -50,7 +50,7 @@ class Described:
         if self.labels_reader.names is not None:
             return len(self.labels_reader.names)
         labels = self.labels()
-        return int(labels.max()) + 1 if len(labels) else None
+        return max(0, int(labels.max()) + 1) or None if len(labels) else None
 
     @property
     def picture_size(self) -> tuple[int, int] | None:
@@ -71,10 +71,15 @@ class Described:
         return len(self.reader.bad) + int(self.reader.worker_bad.sum())
 
     def labels(self) -> np.ndarray:
-        """Label ids of all samples, int64, in order."""
+        """Label ids of all samples, int64, in order; -100 where ``nulls="fill"`` fills one in.
+
+        Raises:
+            ColumnNotFound: there is no label column.
+            CorruptInput: a row without a label, or with one that is none of the classes.
+        """
         if not self.labels_reader:
             raise ColumnNotFound(f"'{self.name}' has no label column")
-        return self.labels_reader.all_ids(self.rows)
+        return self.labels_reader.all_ids(self.rows, fill=self.reader.masked is not None)
 
     def __len__(self) -> int:
         return self._total if self.rows is None else len(self.rows)

@@ -13,6 +13,7 @@ import torch
 
 from ..errors import CorruptInput
 from ._schema import check_readable, features_of, is_picture, is_text, stored_class_names
+from ._shown import rows_with
 
 __all__ = [
     "check_readable",
@@ -97,7 +98,7 @@ def column_values(
         name: column name, for messages.
         column: the values.
         rows: row number of each value, for messages.
-        fill: put NaN (0 for whole numbers, False, an empty list) where there is no value.
+        fill: put NaN (0 for whole numbers, False, an empty list or text) where there is no value.
 
     Raises:
         CorruptInput: a null where a number is needed.
@@ -117,6 +118,8 @@ def column_values(
     if _ragged(kind):
         empty = np.empty(0, kind.value_type.to_pandas_dtype())
         return [torch.from_numpy(_flat(v.values) if v.is_valid else empty.copy()) for v in array]
+    if fill and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        array = array.fill_null("")
     return array.to_pylist()
 
 
@@ -140,11 +143,8 @@ def _fixed_values(
         if inner.any():
             _refuse(name, rows[int(np.flatnonzero(inner)[0])])
         flat = pc.fill_null(flat, False if pa.types.is_boolean(flat.type) else 0)
-    values = (
-        torch.from_numpy(_flat(flat)).reshape(len(array), *shape)
-        if size
-        else (torch.empty((len(array), *shape), dtype=torch.from_numpy(_flat(flat)).dtype))
-    )
+    numbers = torch.from_numpy(_flat(flat))
+    values = numbers.reshape(len(array), *shape) if size else numbers.new_empty(len(array), *shape)
     if absent is not None:
         # by numpy: torch cannot fill uint16, uint32 and uint64
         values.numpy()[absent] = math.nan if values.is_floating_point() else 0
@@ -162,7 +162,4 @@ def refuse_nulls(name: str, array: Any, rows: Sequence[int]) -> None:
 
 
 def _refuse(name: str, row: int) -> None:
-    raise CorruptInput(
-        f"row {row} has no value in column '{name}'",
-        hint=f'leave such rows out: filter="{name} IS NOT NULL"',
-    )
+    raise CorruptInput(f"row {row} has no value in column '{name}'", hint=rows_with(name))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidArgument
+from ._shown import shown
 
 
 def fingerprint(dataset: Any) -> dict[str, Any]:
@@ -34,12 +35,12 @@ def check_same_data(then: Any, now: dict[str, Any]) -> None:
     if then is None or _same(then, now):  # None: a position saved by an EpochBatches
         return
     if not isinstance(then, Mapping):
-        raise InvalidArgument(f"this is no position of a loader: data={then!r:.80}")
+        raise InvalidArgument(f"this is no position of a loader: data={shown(then, 80)}")
     for key, value in now.items():
         if not _same(then.get(key), value):
             raise InvalidArgument(
-                f"the position was saved for {key} {then.get(key)!r:.80} of the data, and this"
-                f" loader reads {key} {value!r:.80}",
+                f"the position was saved for {key} {shown(then.get(key), 80)} of the data,"
+                f" and this loader reads {key} {shown(value, 80)}",
                 hint="open the table with version= and filter= of then",
             )
 

@@ -8,19 +8,26 @@ from functools import lru_cache
 import numpy as np
 
 from ..errors import InvalidArgument
+from ._shown import shown
 
 # Streams of numbers drawn from one (seed, epoch); the permutation of the rows is stream 0.
 BATCH, ROW, BLOCKS, SOURCE = 1, 2, 3, 4
+#: Bits of whole numbers of a position: Lance, torch and numpy take 64 with a sign.
+BITS = 63
+#: Bits of a seed: as many as numpy draws for one of its own.
+SEED_BITS = 128
 
 
-def whole(name: str, value: object, least: int) -> int:
+def whole(name: str, value: object, least: int, bits: int = BITS) -> int:
     """A checked whole number.
 
     Raises:
-        InvalidArgument: it is none, or smaller than ``least``.
+        InvalidArgument: it is none, smaller than ``least``, or has more than so many bits.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InvalidArgument(f"{name} must be a whole number >= {least}, not {value!r:.60}")
+        raise InvalidArgument(f"{name} must be a whole number >= {least}, not {shown(value)}")
+    if int(value).bit_length() > bits:
+        raise InvalidArgument(f"{name} must be a whole number below 2**{bits}, not {shown(value)}")
     return int(value)
 
 
@@ -59,7 +66,7 @@ def batch_seed(seed: int, epoch: int, place: int) -> int:
 
 
 def _hashed(seed: int, epoch: int, stream: int, counters: np.ndarray) -> np.ndarray:
-    first, second = _keys(whole("seed", seed, 0), whole("epoch", epoch, 0), stream)
+    first, second = _keys(whole("seed", seed, 0, SEED_BITS), whole("epoch", epoch, 0), stream)
     mixed = counters.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + first
     return _mix(_mix(mixed) ^ second)
 

@@ -10,9 +10,11 @@ from ..errors import InvalidArgument, UnknownOption
 
 _NAMES = (
     *("data_path", "img_size", "batch_size", "num_workers", "pin_memory"),
-    *("num_replicas", "rank", "seed", "on_error"),
+    *("num_replicas", "rank", "seed", "on_error", "threads", "version", "store"),
 )
 _KNOWN = (*_NAMES, "pin_mem", "world_size")
+#: Everyday words: other things of a script come near them, such as restore, score and conversion.
+_EVERYDAY = ("threads", "version", "store")
 #: How alike two names are, and how many letters longer one may be, that are taken for one.
 _ALIKE, _LONGER = 0.8, 3
 
@@ -63,7 +65,7 @@ def _check_spelling(named: Mapping[str, Any]) -> None:
     """
     same = {"pin_mem", "pin_memory"}
     given = named.keys() | (same if named.keys() & same else set())
-    free = [name for name in _KNOWN if name not in given]
+    free = [name for name in _KNOWN if name not in given and name not in _EVERYDAY]
     meant = {}
     for key in named:
         plain = key.strip().lower().replace("-", "_").replace(" ", "_")

@@ -13,7 +13,9 @@ import pyarrow as pa
 from ..convert.images._listing import list_folder
 from ..errors import ColumnNotFound, EmptyInput, InvalidArgument, SourceNotFound
 from ..store import Store
+from ..store._open import version_apart
 from ._gone import table_reads
+from ._splits import split_rows
 from .dataset import LanceTorchDataset
 
 
@@ -82,11 +84,10 @@ def _content(path: str) -> bytes | OSError:
 
 
 class TablePictures:
-    """Pictures of one version of a Lance table, or of one of its splits.
+    """Pictures of one version of a Lance table, or of some of its rows.
 
     Args:
         source: artefact, URI, open Lance dataset or :class:`~lancenb.data.LanceTorchDataset`.
-        split: rows with this value in the column ``split``; all rows when there is no such column.
         classes: class names in id order; default: the stored ones.
         version: version or tag.
         store: credentials for a URI.
@@ -95,7 +96,6 @@ class TablePictures:
     def __init__(
         self,
         source: Any,
-        split: str | None = None,
         classes: Sequence[str] | None = None,
         version: int | str | None = None,
         store: Store | None = None,
@@ -103,8 +103,7 @@ class TablePictures:
         if isinstance(source, LanceTorchDataset):
             data = source
         else:
-            chosen = [("split", "=", split)] if split is not None else None
-            data = LanceTorchDataset(source, filter=chosen, version=version, store=store)
+            data = LanceTorchDataset(source, version=version, store=store)
         if data.plan.form != "pair" or not data.plan.image_key:
             raise ColumnNotFound(
                 f"'{data.name}' has no image column with labels",
@@ -113,10 +112,7 @@ class TablePictures:
         if classes is not None and data.class_names not in (None, list(classes)):
             data = data.with_classes(classes)
         if not len(data):
-            raise EmptyInput(
-                f"'{data.name}' has no rows" + (f" of the split {split!r}" if split else ""),
-                hint="look at it with .preview()",
-            )
+            raise EmptyInput(f"'{data.name}' has no rows", hint="look at it with .preview()")
         self.name = data.name
         self.version = data.version
         self.labels = data.labels()
@@ -173,11 +169,11 @@ def open_pictures(
             raise InvalidArgument(
                 f"data_path has the keys 'train' and 'val', not {data_path!r:.80}"
             )
-        train = TablePictures(data_path["train"], None, None, version, store)
+        train = TablePictures(data_path["train"], None, version, store)
         other = data_path.get("val")
         if other is None:
             return train, None
-        return train, TablePictures(other, None, train.classes, version, store)
+        return train, TablePictures(other, train.classes, version, store)
     if _is_folder(data_path):
         return _open_folder(Path(data_path).expanduser())
     return _open_table(data_path, version, store)
@@ -209,7 +205,9 @@ def _how_to_fill(root: Path) -> str:
         made = f"lnb.convert({str(root)!r}, {table!r})"
         return f"make {root}/train/<class>/, or {made} and give {table!r}"
     if not root.is_dir() and root.parent == Path() and "imagenet" not in root.name.lower():
-        return f"a table of a catalogue is given as dm[{root.name!r}]"
+        name, version = version_apart(root.name)
+        apart = "" if version is None else f" with version={version!r}"
+        return f"a table of a catalogue is given as dm[{name!r}]{apart}"
     from ..download import registry
 
     return f"a Lance table does as well; ImageNet: {registry.info('imagenet').guide}"
@@ -218,26 +216,11 @@ def _how_to_fill(root: Path) -> str:
 def _open_table(
     source: Any, version: int | str | None, store: Store | None
 ) -> tuple[Pictures, Pictures | None]:
-    whole = LanceTorchDataset(source, version=version, store=store)
-    splits = _splits(whole)
-    if "train" not in splits:
+    whole = source
+    if not isinstance(source, LanceTorchDataset):
+        whole = LanceTorchDataset(source, version=version, store=store)
+    parts = split_rows(whole)
+    if parts is None:
         return TablePictures(whole), None
-    # the version that is the head now, for both splits
-    pinned = whole.version
-    train = TablePictures(source, "train", whole.class_names, pinned, store)
-    if "validation" not in splits:
-        return train, None
-    return train, TablePictures(source, "validation", whole.class_names, pinned, store)
-
-
-def _splits(data: LanceTorchDataset) -> set[Any]:
-    table = data.table
-    if data.rows is not None or "split" not in table.dataset.schema.names:
-        return set()
-    import pyarrow.compute as pc
-
-    seen: set[Any] = set()
-    with table_reads(table):
-        for batch in table.dataset.scanner(columns=["split"]).to_batches():
-            seen |= set(pc.unique(batch.column(0)).to_pylist())
-    return seen
+    train = TablePictures(whole.subset(parts["train"]))
+    return train, TablePictures(whole.subset(parts["val"])) if "val" in parts else None

@@ -142,10 +142,11 @@ class LabelReader:
                 hint=f'leave such rows out with a filter on "{self.column}"',
             )
 
-    def all_ids(self, rows: np.ndarray | None) -> np.ndarray:
-        """Ids of the chosen rows of the whole table."""
+    def all_ids(self, rows: np.ndarray | None, *, fill: bool = False) -> np.ndarray:
+        """Ids of the chosen rows of the whole table; with ``fill`` as :meth:`ids` does."""
         with table_reads(self.table):
             values = self.table.dataset.to_table(columns=[self.column])[self.column]
         if rows is not None:
             values = values.take(pa.array(rows))
-        return self._ids(values, range(len(values)) if rows is None else rows.tolist())
+        numbers = range(len(values)) if rows is None else rows.tolist()
+        return self.ids(values, numbers, fill=fill).numpy()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from multiprocessing.context import get_spawning_popen
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InvalidArgument
 from ._cache import Layout, PictureCache, SampleCache, label_ids, row_bytes, scanned_columns
 from ._fields import fixed_layout
+from ._shown import shown
 
 if TYPE_CHECKING:
     from .dataset import LanceTorchDataset
@@ -24,9 +27,18 @@ class SampleMemory:
     Args:
         mode: True, False or ``"auto"``.
         limit: bytes for ``"auto"``.
+
+    Raises:
+        InvalidArgument: a limit that is no number of bytes.
     """
 
-    def __init__(self, mode: bool | str, limit: int):
+    def __init__(self, mode: bool | str, limit: float):
+        number = isinstance(limit, Real) and not isinstance(limit, bool)
+        if not number or not limit >= 0:  # nor NaN
+            raise InvalidArgument(
+                f"cache_limit is a number of bytes, not {shown(limit)}",
+                hint="cache=True has no limit, and cache=False keeps nothing",
+            )
         self.mode = mode
         self.limit = limit
         self._lock = threading.Lock()

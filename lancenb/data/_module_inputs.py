@@ -7,6 +7,7 @@ from typing import Any
 
 from ..catalog import DataManager
 from ..errors import InvalidArgument
+from ..store._open import version_apart
 from .dataset import LanceTorchDataset
 from .loading import BatchLoader, loader
 from .transforms import CropFlip, picture_transform
@@ -26,13 +27,27 @@ def open_data(
 
     Raises:
         ArtifactNotFound: a plain name that the catalogue does not have.
-        InvalidArgument: nothing of these.
+        InvalidArgument: nothing of these, or a name with a version behind it.
     """
+    if isinstance(data, str):
+        _check_name(data)
     if isinstance(data, str) and manager is not None and (data in manager or _is_name(data)):
         data = manager[data]
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, str):
         return data
     return LanceTorchDataset(data, version=version, on_error=on_error)
+
+
+def _check_name(text: str) -> None:
+    name, version = version_apart(text.rpartition("/")[2])
+    if version is None or "://" in text or os.path.lexists(os.path.expanduser(text)):
+        return
+    table = text[: text.rindex("@")] if name.endswith(".lance") else ""
+    source = repr(table) if table else f"dm[{name!r}]"
+    raise InvalidArgument(
+        f"{text!r:.120} is no name of data: a version is given apart",
+        hint=f"LanceTorchDataset({source}, version={version!r})",
+    )
 
 
 def _is_name(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +16,14 @@ from ._fields import column_values, missing
 from ._gone import table_reads
 from ._labels import LabelReader
 from ._plan import SamplePlan
+from ._sheet import PictureSheet
 from ._table import PinnedTable
 from ._tokens import Ragged, TextEncoder, TokenSample
+from ._turns import decoded_in_turn
 
 _WORKER_SLOTS = 64
 
 Values = dict[str, Sequence[Any] | torch.Tensor]
-Look = Callable[[Cell | None, int], Any]
 
 
 class BadRow(NamedTuple):
@@ -68,7 +69,8 @@ class RowReader:
         self.masked = masked
         self.bad: dict[int, BadRow] = {}
         # one slot per worker, in shared memory: workers cannot hand rows back, but they can count
-        self.worker_bad = torch.zeros(_WORKER_SLOTS, dtype=torch.int64).share_memory_()
+        slots = torch.zeros(_WORKER_SLOTS, dtype=torch.int64, device="cpu")
+        self.worker_bad = slots.share_memory_()
 
     def fresh(self) -> RowReader:
         """The same reader with empty accounts."""
@@ -104,7 +106,7 @@ class RowReader:
         rows: Sequence[int],
         keys: Collection[str],
         bad: list[BadRow] | None = None,
-        look: Look | None = None,
+        sheet: PictureSheet | None = None,
         *,
         ascending: bool = False,
     ) -> Values:
@@ -114,8 +116,7 @@ class RowReader:
             rows: row numbers of the table.
             keys: sample keys.
             bad: collects unreadable rows instead of raising or counting them.
-            look: called with (encoded picture, number in the batch) for the first picture of a
-                sample instead of decoding it.
+            sheet: takes the first picture of each sample, which gives None here.
             ascending: read in stored order, which is cheaper; the result is in the order given.
         """
         columns = list(dict.fromkeys(self.plan.keys[key] for key in keys))
@@ -129,7 +130,7 @@ class RowReader:
             column = self.plan.keys[key]
             if column in self.pictures:
                 cells = _placed(cells_of(taken[column]), places)
-                found[key] = self._seen(cells, rows, bad, look if key == self._image else None)
+                found[key] = self._seen(cells, rows, bad, sheet if key == self._image else None)
             else:
                 found.update(self._plain(key, taken[column], read, places))
         return found
@@ -159,12 +160,16 @@ class RowReader:
         cells: Sequence[Cell | None],
         rows: Sequence[int],
         bad: list[BadRow] | None,
-        look: Look | None,
+        sheet: PictureSheet | None,
     ) -> list[Any]:
+        early = decoded_in_turn(self.decoder, cells)
         found: list[Any] = []
         for number, (cell, row) in enumerate(zip(cells, rows, strict=True)):
             try:
-                found.append(self.decoder(cell) if look is None else look(cell, number))
+                if early is not None:
+                    found.append(_taken(early[number], number, sheet))
+                else:
+                    found.append(sheet.look(cell, number) if sheet else self.decoder(cell))
             except BadPicture as error:
                 self._met(BadRow(int(row), self._path(int(row)), str(error)), bad)
                 found.append(BAD)
@@ -208,10 +213,16 @@ class RowReader:
 BAD = object()
 
 
+def _taken(picture: torch.Tensor | BadPicture, number: int, sheet: PictureSheet | None) -> Any:
+    if isinstance(picture, BadPicture):
+        raise picture
+    return picture if sheet is None else sheet.add(picture, number)
+
+
 def samples_of(values: Values, count: int) -> list[dict[str, Any] | None]:
     """Values by key to samples; None where a picture could not be read."""
     pads = {key: part.pad for key, part in values.items() if isinstance(part, Ragged)}
-    shown = {key: [torch.tensor(row, dtype=torch.int64) for row in values[key]] for key in pads}
+    shown = {key: [_whole_numbers(row) for row in values[key]] for key in pads}
     samples: list[dict[str, Any] | None] = []
     for number in range(count):
         sample = {key: shown.get(key, part)[number] for key, part in values.items()}
@@ -226,5 +237,9 @@ def _placed(values: Any, places: list[int] | None) -> Any:
     if places is None:
         return values
     if isinstance(values, torch.Tensor):
-        return values[torch.tensor(places, dtype=torch.int64)]
+        return values[_whole_numbers(places)]
     return [values[place] for place in places]
+
+
+def _whole_numbers(values: Any) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.int64, device="cpu")

@@ -39,7 +39,7 @@ class SharedArray:
 
     def _mapped(self) -> torch.Tensor:
         if self._file is None or not self.nbytes:
-            return torch.zeros(self.shape, dtype=self.dtype)
+            return torch.zeros(self.shape, dtype=self.dtype, device="cpu")
         memory = mmap.mmap(self._file, self.nbytes)
         return torch.frombuffer(memory, dtype=self.dtype).reshape(self.shape)
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import InvalidArgument
 from ..store import Store
 from ._batches import Batches, Spec
-from ._batches_read import ArrayReader, Wanted, chosen_columns
+from ._batches_read import ArrayReader, Wanted, chosen_columns, masked_columns
 from ._rows import Filter, matching_rows
 from ._table import PinnedTable
 
@@ -35,6 +35,7 @@ def batches(
     size: int | tuple[int, int] | None = None,
     transform: Callable[..., Any] | None = None,
     on_error: str = "raise",
+    nulls: str = "raise",
     threads: int = 2,
     prefetch: int = 4,
 ) -> Batches:
@@ -66,6 +67,9 @@ def batches(
         transform: called with each picture, ``(picture, seed)`` if it has ``seeded = True``; in
             a table without pictures with the whole batch, and gives the batch to use instead.
         on_error: ``"raise"`` or ``"skip"`` unreadable pictures (listed in ``skipped``).
+        nulls: ``"raise"`` (name the row) where a number is missing, or ``"fill"``: NaN, 0 (for
+            labels too) or False, an empty text or list; then each column of the table that misses
+            values has a bool ``<column>_mask`` beside it, False where the value is made up.
         threads: reading threads; 0 reads when a batch is asked for.
         prefetch: batches read ahead.
 
@@ -86,6 +90,8 @@ def batches(
         raise InvalidArgument(f"layout is 'NHWC' or 'NCHW', not {layout!r}")
     if on_error not in ("raise", "skip"):
         raise InvalidArgument(f"on_error is 'raise' or 'skip', not {on_error!r}")
+    if nulls not in ("raise", "fill"):
+        raise InvalidArgument(f"nulls is 'raise' or 'fill', not {nulls!r:.60}")
     if transform is not None and not callable(transform):
         raise InvalidArgument(f"transform={transform!r:.60} is no function")
     _check_count("threads", threads, 0)
@@ -94,7 +100,8 @@ def batches(
         _check_count("epochs", epochs, 1)
     table = PinnedTable(source, version, store)
     names, pictures = chosen_columns(table, columns)
-    wanted = Wanted(names, pictures, layout == "NCHW", _sides(size), transform, on_error)
+    masked = masked_columns(table, names, pictures) if nulls == "fill" else None
+    wanted = Wanted(names, pictures, layout == "NCHW", _sides(size), transform, on_error, masked)
     order = {
         "batch_size": batch_size,
         "shuffle": shuffle,

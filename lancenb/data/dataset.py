@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import get_spawning_popen
 from typing import Any
@@ -13,6 +14,7 @@ from torch.utils.data import Dataset
 from ..errors import InvalidArgument
 from ..store import Store
 from ._batch import Fetched, fetched, whole_batch
+from ._dataset_checks import check_options
 from ._decode import PictureDecoder
 from ._described import Described
 from ._fields import check_readable, is_picture
@@ -24,6 +26,7 @@ from ._pool import BatchPool
 from ._reader import BadRow, RowReader
 from ._rows import Filter, checked_indices, matching_rows, place_array
 from ._sheet import transformed
+from ._splits import names_split
 from ._table import PinnedTable
 from ._tokens import TextEncoder
 
@@ -57,9 +60,10 @@ class LanceTorchDataset(Described, Dataset[Any]):
         class_names: names in id order, for text labels; default: the stored ones, else the
             sorted distinct values of the table.
         nulls: ``"raise"`` (name the row) where a number, text for the tokenizer or label is
-            missing, or ``"fill"``: NaN, 0 or False, an empty text, and -100 for labels (which
-            torch's cross entropy leaves out); then each column of the table that misses values
-            has a bool ``<key>_mask`` beside it, False where the value is made up.
+            missing, or ``"fill"``: NaN, 0 or False, an empty text or list, and -100 for labels
+            (which torch's cross entropy leaves out); then each column of the table that misses
+            values has a bool ``<key>_mask`` beside it, False where the value is made up. Missing
+            values of other types (dates, bytes; text only with ``"raise"``) are None.
         tokenizer: a Hugging Face tokenizer, or a function from a text to a list of ids; the text
             column becomes ``input_ids`` and ``attention_mask`` (int64), padded on the right to
             the longest of a batch.
@@ -68,7 +72,9 @@ class LanceTorchDataset(Described, Dataset[Any]):
             ``"nvimgcodec"`` (the extra ``decode``; decodes only what a crop needs) or
             ``"pillow"``. All give the same pixels.
         stream: give a :class:`~lancenb.data.stream.LanceTorchStream` over this data set instead,
-            for a torch ``DataLoader`` that wants an iterable one.
+            for a torch ``DataLoader`` that wants an iterable one; its order is shuffled by blocks.
+        shuffle: with ``stream=True``, its order: ``"block"`` (default), True, or False for the
+            stored one. :meth:`stream` takes the other options of a stream, too.
 
     Raises:
         NotFound: no such table, version or tag.
@@ -81,9 +87,13 @@ class LanceTorchDataset(Described, Dataset[Any]):
     >>> image, label = data[0]  # doctest: +SKIP
     """
 
-    def __new__(cls, *args: Any, stream: bool = False, **options: Any) -> Any:
+    def __new__(
+        cls, *args: Any, stream: bool = False, shuffle: bool | str | None = None, **options: Any
+    ) -> Any:
         """Make a stream where one is asked for."""
-        return cls(*args, **options).stream() if stream else super().__new__(cls)
+        if not stream:
+            return super().__new__(cls)
+        return cls(*args, **options).stream(**({} if shuffle is None else {"shuffle": shuffle}))
 
     def __init__(
         self,
@@ -104,17 +114,9 @@ class LanceTorchDataset(Described, Dataset[Any]):
         max_length: int | None = None,
         decoder: str = "auto",
         stream: bool = False,
+        shuffle: bool | str | None = None,
     ):
-        for name, value, known in (
-            ("on_error", on_error, ("raise", "skip")),
-            ("nulls", nulls, ("raise", "fill")),
-        ):
-            if value not in known:
-                raise InvalidArgument(f"{name} is {known[0]!r} or {known[1]!r}, not {value!r:.60}")
-        if cache not in (True, False, "auto"):
-            raise InvalidArgument(f"cache is True, False or 'auto', not {cache!r:.60}")
-        if transform is not None and not callable(transform):
-            raise InvalidArgument(f"transform={transform!r:.60} is no function")
+        check_options(on_error, nulls, cache, transform, shuffle)
         self.table = PinnedTable(source, version, store)
         self.transform = transform
         self.memory = SampleMemory(cache, cache_limit)
@@ -136,6 +138,7 @@ class LanceTorchDataset(Described, Dataset[Any]):
             masked_keys(self.table, self.plan) if nulls == "fill" else None,
         )
         self.rows: np.ndarray | None = matching_rows(self.table, filter) if filter else None
+        self.by_hand = bool(filter) and names_split(filter, schema)
         self._total = int(self.table.dataset.count_rows())
         self._size: tuple[int, int] | bool | None = False
 
@@ -152,6 +155,7 @@ class LanceTorchDataset(Described, Dataset[Any]):
             raise InvalidArgument(f"subset indices must lie in 0..{len(self) - 1}")
         other = self._with_own_accounts()
         other.rows = chosen if self.rows is None else self.rows[chosen]
+        other.by_hand = True
         other.memory = self.memory.empty()
         other._size = False
         return other
@@ -274,6 +278,12 @@ class LanceTorchDataset(Described, Dataset[Any]):
         """Row number in the table of samples, int64."""
         places = place_array(indices, len(self))
         return places if self.rows is None else self.rows[places]
+
+
+# what help() and notebooks show is that of __new__ otherwise
+LanceTorchDataset.__new__.__signature__ = inspect.signature(  # pyright: ignore
+    LanceTorchDataset.__init__
+)
 
 
 def _bound(

@@ -13,6 +13,7 @@ from ._collate import collate
 from ._fingerprint import check_same_data, fingerprint
 from ._hash import whole
 from ._making import BatchMaker
+from ._map_style import samples_in
 from ._reading import WorkerLost, Workers, by_threads, check_workers, importable
 from ._shuffle import BLOCK, BUFFER
 from ._words import in_lines
@@ -78,8 +79,8 @@ def loader(
             row is read twice.
 
     Raises:
-        InvalidArgument: a value that cannot work, such as ``context="fork"`` or a transform
-            that worker processes cannot import.
+        InvalidArgument: a value that cannot work, such as ``context="fork"``, a stream, or a
+            transform that worker processes cannot import.
 
     >>> batches = loader([10, 11, 12, 13, 14], 2)
     >>> [batch.tolist() for batch in batches]
@@ -97,7 +98,7 @@ def loader(
     if num_workers:
         check_workers(dataset, collate_fn, context)
     sampler = EpochBatches(
-        len(dataset),
+        samples_in(dataset),
         batch_size,
         shuffle=shuffle,
         seed=seed,

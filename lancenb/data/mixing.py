@@ -14,7 +14,7 @@ from ..errors import InvalidArgument
 from ._augment import augmented
 from ._collate import collate
 from ._fingerprint import fingerprint
-from ._hash import SOURCE, batch_seed, generator, whole
+from ._hash import BITS, SEED_BITS, SOURCE, batch_seed, generator, whole
 from ._making import BatchMaker, samples_in_place
 from ._run import SeededBatch
 from ._shuffle import shuffle_mode
@@ -56,7 +56,7 @@ def mix(
             hint="take a larger weight or more rows",
         )
     kind = _MixedBatches if all(hasattr(s, "read_batch") for s in sources) else MixedDataset
-    return kind(sources, counts, whole("seed", seed, 0))
+    return kind(sources, counts, whole("seed", seed, 0, SEED_BITS))
 
 
 class MixedDataset(Dataset[Any]):
@@ -107,12 +107,18 @@ class MixedDataset(Dataset[Any]):
         """Samples of an epoch in order; without shuffle the sources take turns evenly.
 
         Raises:
-            InvalidArgument: ``shuffle="block"``; a mixture is not stored in blocks.
+            InvalidArgument: ``shuffle="block"``; a mixture is not stored in blocks. An epoch whose
+                samples 64 bits cannot number.
         """
         mode = shuffle_mode(shuffle)
         if mode == "block":
             raise InvalidArgument("a mixture is not stored in blocks", hint="shuffle=True")
-        first = epoch * len(self)
+        first = whole("epoch", epoch, 0) * len(self)
+        if (first + len(self) - 1) >> BITS:
+            raise InvalidArgument(
+                f"a mixture of {len(self):,} rows has no epoch {epoch}: its samples are numbered"
+                " through all epochs, below 2**63"
+            )
         return first + epoch_order(len(self), seed=seed, epoch=epoch, shuffle=mode)
 
     def locate(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -254,7 +260,9 @@ def _check_classes(sources: list[Any]) -> None:
 
 def _shares(weights: list[float], rows: int) -> list[int]:
     """Whole numbers that add up to ``rows``: the largest remainders are rounded up."""
-    exact = np.asarray(weights) / sum(weights) * rows
+    largest_power = np.frexp(max(weights))[1]  # by a power of two: every ratio stays the same
+    scaled = np.ldexp(weights, -largest_power)  # the sum of huge weights would be infinite
+    exact = scaled / sum(scaled.tolist()) * rows
     counts = np.floor(exact).astype(np.int64)
     largest = np.argsort(counts - exact, kind="stable")[: rows - int(counts.sum())]
     counts[largest] += 1

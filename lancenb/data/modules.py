@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from .._html import count
-from ..errors import EmptyInput, InvalidArgument
+from ..errors import InvalidArgument
 from ..progress import CancelToken, ProgressCallback
 from ._module_base import ResumableDataModule, checked_batch_size, lone_tail
 from ._module_check import BadImage, bad_images
 from ._module_inputs import aligned, as_manager, open_data, side_of, usual_loader
+from ._module_parts import check_transforms, opened_parts
 from ._module_versions import shared_versions, stored_versions
 from ._words import in_lines, told
-from .dataset import LanceTorchDataset
 from .loading import BatchLoader
-from .subsets import split
 from .transforms import ChannelStats, channel_stats
 
 __all__ = ["BadImage", "LanceDataModule"]
@@ -22,6 +21,11 @@ __all__ = ["BadImage", "LanceDataModule"]
 
 class LanceDataModule(ResumableDataModule):
     """Lightning DataModule over Lance tables; training, validation and test data stay apart.
+
+    Of a table with a column ``split``, as :func:`lancenb.convert` makes it of a folder with
+    ``train``, ``val`` and ``test``, only the training rows are trained on; the others validate and
+    test where nothing else is given for it. A filter that names the column says otherwise, so
+    for all rows: ``LanceTorchDataset(..., filter="split IS NOT NULL")``.
 
     Pictures come as uint8 ``(n, 3, h, w)`` with int64 labels ``(n,)``; scaling and normalising are
     the model's affair (:attr:`stats` has the numbers per channel). Under DDP each rank gets its
@@ -40,10 +44,11 @@ class LanceDataModule(ResumableDataModule):
         batch_size: rows per batch and rank; ``"auto"``: 128 up to 256 pixels, 64 at 512.
         num_workers: worker processes; 0 reads with threads in this process.
         threads: reading threads when there are no worker processes.
-        val_fraction: split this share (0 to 1) off the training data, by ``seed`` and evenly over
-            the classes.
-        augment: random crops and mirroring of training pictures.
-        image_size: bring pictures to this side in pixels; default: small ones stay, others 224.
+        val_fraction: split this share (0 to 1) off the training rows, by ``seed`` and evenly over
+            the classes. It keeps their transform: one that draws at random is warned of.
+        augment: random crops and mirroring of training pictures; a transform of yours stands alone.
+        image_size: bring pictures to this side in pixels (a transform of yours has to do so);
+            default: small ones stay, others 224.
         seed: seed of split, order and augmentation.
         uneven: what becomes of training rows that do not divide by the ranks: ``"pad"`` repeats
             some, ``"drop"`` leaves some out, ``"error"``. Validation and test rows are padded.
@@ -108,6 +113,7 @@ class LanceDataModule(ResumableDataModule):
         self.train_dataset: Any = None
         self.val_dataset: Any = None
         self.test_dataset: Any = None
+        self._by_split = False
         self._pinned: dict[str, int] = {}
 
     # Lightning's hooks -----------------------------------------------------------------------
@@ -127,27 +133,18 @@ class LanceDataModule(ResumableDataModule):
         Raises:
             NotFound: a name, table or version that does not exist.
             EmptyInput: no rows to train on.
-            InvalidArgument: validation or test data with other classes.
+            InvalidArgument: validation or test data with other classes, or a transform of yours
+                that does not give ``image_size``.
         """
         super().setup(stage)
         if self.train_dataset is not None:
             return
         versions = self._pinned or shared_versions(self.trainer, self.sources, self.manager)
-        opened = {
-            part: open_data(source, self.manager, versions.get(part), self.on_error)
-            for part, source in self.sources.items()
-            if source is not None
-        }
-        train, val = opened["train"], opened.get("val")
-        if not len(train):
-            raise EmptyInput(f"'{getattr(train, 'name', 'the data')}' has no rows to train on")
-        if self.val_fraction is not None:
-            if not isinstance(train, LanceTorchDataset):
-                raise InvalidArgument(
-                    "a validation fraction needs data from a table", hint="give val= instead"
-                )
-            train, val = split(train, self.val_fraction, seed=self.seed)
-        test = opened.get("test")
+        opened, self._by_split = opened_parts(
+            self.sources, self.manager, versions, self.on_error, self.val_fraction, self.seed
+        )
+        train, val, test = opened["train"], opened.get("val"), opened.get("test")
+        check_transforms(opened, self.image_size)
         self.val_dataset = aligned(val, train) if val is not None else None
         self.test_dataset = aligned(test, train) if test is not None else None
         self.train_dataset = train
@@ -289,8 +286,7 @@ class LanceDataModule(ResumableDataModule):
         if self.train_dataset is None:
             return in_lines(f"<{name} of {told(source)}, not set up>")
         parts = [f"{part} {count(len(data), 'row')}" for part, data in self._parts().items()]
-        return in_lines(
-            f"<{name} of {told(source)}: {', '.join(parts)}, batches of {self.batch_size}>"
-        )
+        whose = f"{told(source)} by its column split" if self._by_split else told(source)
+        return in_lines(f"<{name} of {whose}: {', '.join(parts)}, batches of {self.batch_size}>")
 
     __str__ = __repr__

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidArgument
-from ._hash import generator, row_seeds, whole
+from ._hash import SEED_BITS, generator, row_seeds, whole
 from ._position import check_position
 from ._ranks import rank_and_world
 from ._run import Cut, Run, SeededBatch
@@ -54,7 +54,7 @@ def epoch_order(
     [0, 1, 2, 3, 4]
     """
     rows, mode = whole("rows", rows, 0), shuffle_mode(shuffle)
-    seed, epoch = whole("seed", seed, 0), whole("epoch", epoch, 0)
+    seed, epoch = whole("seed", seed, 0, SEED_BITS), whole("epoch", epoch, 0)
     if mode == "block":
         return block_order(rows, seed, epoch, block, buffer)
     if mode == "global":
@@ -117,7 +117,7 @@ class EpochBatches:
     ):
         self.rows = whole("rows", rows, 0)
         self.batch_size = whole("batch_size", batch_size, 1)
-        self.seed = whole("seed", seed, 0)
+        self.seed = whole("seed", seed, 0, SEED_BITS)
         self.epoch = whole("epoch", epoch, 0)
         self.shuffle = shuffle_mode(shuffle)
         self.drop_last = bool(drop_last)
@@ -159,11 +159,15 @@ class EpochBatches:
         """The cut of the iteration in progress, else of the coming one."""
         if self._run is not None:
             return self._run.cut
-        left = self.cut(self.position)
-        return left if left.count or not self.position else self.cut()
+        return self.cut(0 if self.ended else self.position)
 
     def __len__(self) -> int:
         return self.coming().count
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left of the epoch at the position: the next one is coming then."""
+        return self.position > 0 and not self.cut(self.position).count
 
     @property
     def in_epoch(self) -> int:
@@ -171,9 +175,8 @@ class EpochBatches:
 
         This is what Lightning counts with.
         """
-        if self._run is not None:
-            return self._before + self._run.cut.count
-        return self._before + self.cut(self.position).count
+        before = 0 if self._run is None and self.ended else self._before
+        return before + self.coming().count
 
     def order(self, epoch: int | None = None) -> np.ndarray:
         """The order of an epoch, by default the current one: int64 ``(rows,)``.
@@ -218,7 +221,7 @@ class EpochBatches:
 
     def _begin(self) -> Run:
         left_early = self._run is not None
-        if left_early or (self.position and not self.cut(self.position).count):
+        if left_early or self.ended:
             self._next_epoch()
         self.loaded = False
         cut = self.cut(self.position)

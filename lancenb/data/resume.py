@@ -13,10 +13,11 @@ class LoaderState(Callback):
     Lightning saves and restores the position by itself, with four gaps: a module that asks for
     ``trainer.estimated_stepping_batches`` while it is set up makes Lightning forget the position
     it is about to restore (issue 20550); a resume with another batch size or number of ranks
-    leaves it with the number of batches of the resumed epoch for all later ones; a run that
-    was resumed after the last batch of an epoch miscounts its epochs, so that a second resume
-    repeats rows; and one that ``max_steps`` stopped inside an epoch counts that as done. With
-    this callback each row is seen once per epoch in all of these.
+    leaves it with the number of batches of the resumed epoch for all later ones, and one at the
+    end of an epoch with part of the next; a run that was resumed after the last batch of an epoch
+    miscounts its epochs, so that a second resume repeats rows; and one that ``max_steps`` stopped
+    inside an epoch counts that as done. With this callback each row is seen once per epoch in all
+    of these.
 
     A :class:`~lancenb.LanceDataModule` adds it to its trainer by itself.
 
@@ -56,6 +57,25 @@ class LoaderState(Callback):
             for each in counts.values():
                 each["processed"] = each["completed"] = each["ready"] - 1
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Have Lightning end an epoch of which nothing was left, whatever the batches are now."""
+        if self._batches(trainer) is None or not trainer.fit_loop.epoch_loop.restarting:
+            return
+        loop, progress = trainer.fit_loop.epoch_loop, trainer.fit_loop.epoch_progress
+        batches = loop.batch_progress
+        if not batches.is_last_batch:
+            if not _ended(self._loader_of(trainer)):
+                return
+            batches.is_last_batch = True  # its last rows are no batch of today's
+            progress.increment_processed()
+        current: Any = progress.current
+        if current.processed < current.ready or loop.restarted_on_train_batch_end:
+            _set_batches(trainer, batches.current.ready)
+        else:  # max_steps: the first batch of the next epoch would be taken for its last
+            loop.restarting = False
+        if current.completed < current.processed:
+            progress.increment_completed()
+
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
@@ -65,25 +85,24 @@ class LoaderState(Callback):
         if current.ready == current.processed:
             progress.increment_ready()
             progress.increment_started()
+            self.on_train_epoch_start(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell Lightning how many batches this epoch has."""
-        loader = self._loader_of(trainer)
+        batches = self._batches(trainer)
+        if batches is not None:
+            _set_batches(trainer, batches)
+
+    def _batches(self, trainer: Trainer) -> int | None:
+        """Batches of the loader's epoch; None for a stream, or loaders of another kind."""
         try:
-            batches = len(loader)
-        except TypeError:  # a stream, or loaders of another kind
-            return
+            batches = len(self._loader_of(trainer))
+        except TypeError:
+            return None
         limit = trainer.limit_train_batches
-        if limit is not None:
-            batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-        if batches == trainer.fit_loop.max_batches:
-            return
-        trainer.fit_loop.max_batches = batches
-        combined = trainer.fit_loop._combined_loader
-        if combined is not None and combined.limits is not None:  # set when the run was resumed
-            combined.limits = batches
-        if isinstance(trainer.val_check_interval, float):
-            trainer.val_check_batch = max(1, int(batches * trainer.val_check_interval))
+        if limit is None:
+            return batches
+        return min(batches, limit) if isinstance(limit, int) else int(batches * limit)
 
     def _loader_of(self, trainer: Trainer) -> Any:
         """The training loader; None when it is of a kind that keeps no position."""
@@ -94,3 +113,20 @@ class LoaderState(Callback):
 def _begun(loader: Any) -> bool:
     """Whether a loader stands inside an epoch, as far as it tells."""
     return bool(loader.state_dict().get("position", True))
+
+
+def _ended(loader: Any) -> bool:
+    """Whether a loader stands at the end of an epoch, as far as it tells."""
+    return bool(getattr(getattr(loader, "batch_sampler", None), "ended", False))
+
+
+def _set_batches(trainer: Trainer, batches: int) -> None:
+    """Have the epoch of a trainer end after so many batches."""
+    if batches == trainer.fit_loop.max_batches:
+        return
+    trainer.fit_loop.max_batches = batches
+    combined = trainer.fit_loop._combined_loader
+    if combined is not None and combined.limits is not None:  # set when the run was resumed
+        combined.limits = batches
+    if isinstance(trainer.val_check_interval, float):
+        trainer.val_check_batch = max(1, int(batches * trainer.val_check_interval))

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import EmptyInput, InvalidArgument
+from ..errors import ColumnNotFound, EmptyInput, InvalidArgument
 from ._crops import RandomCropResize
 from ._seeded import draw
+from ._words import listed
 
 __all__ = [
     "ChannelStats",
@@ -174,6 +175,7 @@ def channel_stats(dataset: Any, *, limit: int = 2000) -> ChannelStats:
 
     Raises:
         EmptyInput: no readable picture.
+        ColumnNotFound: a table without pictures.
     """
     count = len(dataset)
     picks = sorted({int(i * count / min(count, limit)) for i in range(min(count, limit))})
@@ -197,6 +199,11 @@ def channel_stats(dataset: Any, *, limit: int = 2000) -> ChannelStats:
 
 def _pictures(dataset: Any, places: list[int]) -> list[torch.Tensor]:
     if hasattr(dataset, "plan"):
+        if not dataset.plan.image_key:
+            raise ColumnNotFound(
+                f"'{dataset.name}' has no image column, so there are no colour channels",
+                hint=f"its columns are {listed(list(dataset.plan.columns))}",
+            )
         return [sample[dataset.plan.image_key] for sample in dataset.fetch(places)]
     return [picture for picture, _ in dataset.__getitems__(places)]
 

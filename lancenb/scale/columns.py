@@ -57,6 +57,7 @@ def add_column(
         EmptyInput: the table has no rows.
         InvalidArgument: ``fn`` fails, or gives values of another number or type; an argument of
             a wrong type.
+        InvalidName: Lance has no column of such a name (one with a dot or a backtick in it).
 
     >>> add_column(dm["points"], "square", lambda b: pc.multiply(b["x"], b["x"]))  # doctest: +SKIP
     """
@@ -96,8 +97,7 @@ def _check_arguments(
 
     from ..store import Store
 
-    if not isinstance(name, str) or not name or name.startswith("_row"):
-        raise InvalidName(f"{name!r:.60} cannot be the name of a column")
+    _check_name(name)
     if not callable(fn):
         raise InvalidArgument(
             f"fn={fn!r:.60} is no function, so it gives no values for the column {name!r}",
@@ -115,6 +115,19 @@ def _check_arguments(
         whole("tasks", tasks, 1)
     if store is not None and not isinstance(store, Store):
         raise InvalidArgument(f"store is a lancenb.Store, not {store.__class__.__name__}")
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str) or not name or name.startswith("_row"):
+        raise InvalidName(f"{name!r:.60} cannot be the name of a column")
+    # Lance takes a dot for a field inside another one and does not find the others again, which it
+    # says after all of the work is done
+    wrong = next((mark for mark in name if mark in ".`\0" or "\ud800" <= mark <= "\udfff"), None)
+    if wrong is not None:
+        raise InvalidName(
+            f"{name!r:.60} cannot be the name of a column, because of the character {wrong!r}",
+            hint="letters, digits and _ always work",
+        )
 
 
 _OF_FUNCTION = re.compile(r"Failed to add columns: Invalid user input: (?P<told>[^\n]+)")
@@ -184,7 +197,6 @@ def _found_type(
     table: PinnedTable, name: str, fn: Callable[[Any], Any], columns: list[str] | None, rows: int
 ) -> pa.DataType:
     """Ask ``fn`` about the first rows: its type, and whether it works at all."""
-    import pyarrow as pa
     import pyarrow.types as pt
 
     with lance_errors(table.uri, table.store):
@@ -202,10 +214,11 @@ def _found_type(
         ) from error
     try:
         found = as_array(values)
-    except (TypeError, ValueError, pa.ArrowException) as error:
+    except Exception as error:  # Arrow asks the values themselves, whatever they are
+        said = str(error).partition("\n")[0] or error.__class__.__name__
         raise InvalidArgument(
             f"the function for the column {name!r} gave no values of one type, but"
-            f" {values.__class__.__name__}: {str(error).splitlines()[0]}",
+            f" {values.__class__.__name__}: {said}",
             hint="one value per row: an Arrow or numpy array, or a list",
         ) from error
     if pt.is_null(found.type):

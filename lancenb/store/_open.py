@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._store import Store
 
 HUB = "hf://"
+_OF_A_WRITE = {"data", "_transactions", "_indices", "_deletions"}
 
 
 def open_table(
@@ -94,9 +95,10 @@ def check_version(address: str, version: int | str | None) -> None:
         raise InvalidArgument(
             f"version {version!r} is neither a number nor a tag", hint="version=3 or version='best'"
         )
-    if isinstance(version, int) and version < 1:
+    if isinstance(version, int) and not 1 <= version < 1 << 63:
+        number = version if abs(version) < 1 << 63 else "of more than 63 bits"
         raise VersionNotFound(
-            f"{redact(address)} has no version {version}", hint="versions count from 1"
+            f"{redact(address)} has no version {number}", hint="versions count from 1"
         )
 
 
@@ -117,21 +119,48 @@ def _check_local(address: str) -> None:
             )
         raise NotFound(
             f"{where} is a folder but holds no Lance table (it has no versions)",
-            hint="an interrupted first write looks like this; writing it again works",
+            hint=_how_to_make(address),
         )
+
+
+def _how_to_make(folder: str) -> str:
+    """What to do about a folder that is no table: a write that broke off, or files to convert."""
+    try:
+        names = [name for name in os.listdir(folder) if not name.startswith(".")]
+    except OSError:
+        return f"the folder {redact(folder)} cannot be read"
+    tables = sorted(name for name in names if name.endswith(".lance"))
+    if tables:
+        return f"name one of its tables: {redact(os.path.join(folder, tables[0]))!r}"
+    if set(names) <= _OF_A_WRITE:
+        return "an interrupted first write looks like this; writing it again works"
+    made = f"{os.path.basename(folder.rstrip(os.sep))}.lance"
+    return f"convert it first: lancenb.convert({redact(folder)!r}, {made!r}), then give {made!r}"
+
+
+def version_apart(text: str) -> tuple[str, int | str | None]:
+    """The name of a table, and the version that was written behind it.
+
+    >>> version_apart("flowers@3"), version_apart("flowers@best"), version_apart("flowers")
+    (('flowers', 3), ('flowers', 'best'), ('flowers', None))
+    """
+    name, _, version = text.partition("@")
+    return name, int(version) if version.isdecimal() else version or None
 
 
 def _neighbours(address: str) -> str:
     folder, name = os.path.split(address)
+    name, version = version_apart(name)
+    apart = "" if version is None else f" with version={version!r}"
     try:
         names = [n for n in os.listdir(folder) if n.endswith(".lance")]
     except OSError:
         return f"the folder {redact(folder)} cannot be read or does not exist"
     close = difflib.get_close_matches(name, names, 1, 0.6)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {close[0]!r}{apart}?"
     if not name.endswith(".lance"):
-        return f"for an artefact use its catalogue: DataManager(root)[{name!r}]"
+        return f"for an artefact use its catalogue: DataManager(root)[{name!r}]{apart}"
     number = f"{len(names)} other table{'' if len(names) == 1 else 's'}" if names else "no table"
     return f"{redact(folder)} holds {number}"
 

@@ -16,6 +16,7 @@ from ..data.dataset import LanceTorchDataset
 from ..errors import Forbidden, InvalidArgument, LancenbError, StoreNotWritable, WeightsMismatch
 from ._keeping import SUFFIX
 from ._record import brief_history
+from ._resuming import warn_once
 from .checkpoints import facts_of
 from .classifier import ImageClassifier
 from .result import FitResult
@@ -105,6 +106,25 @@ def _check_weights(manager: Any, target: str, module: ImageClassifier) -> None:
             f"{target!r} holds another model than {module.architecture}: its {len(stored):,} "
             f"tensors and the {len(own):,} of the network share {len(stored & own):,} names",
             hint=hint,
+        )
+
+
+def tell_fresh(manager: Any, name: str) -> None:
+    """Warn that the weights that came under the name of a network are not the start.
+
+    Those of a training before are no reason: the same call gives the same weights again.
+
+    Args:
+        manager: catalogue, or None.
+        name: of a network that was made with fresh weights.
+    """
+    if manager is None or name not in manager:
+        return
+    there = manager[name]
+    if there.kind == "weights" and not _OURS.fullmatch(there.description):
+        warn_once(
+            f"{name!r} begins with fresh weights; fit('{name}@latest', ...) begins with those"
+            " stored under this name"
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..data._module_base import ResumableDataModule, lone_tail
 from ..data._module_inputs import usual_loader
+from ..data._splits import split_rows
 from ..data.dataset import LanceTorchDataset
 from ..data.subsets import split
 from ..errors import EmptyInput, InvalidArgument
@@ -23,12 +24,14 @@ class TrainData:
         val: the validation rows, or None.
         module: the DataModule, when one was given.
         fraction: share of the data that was split off for validation, when it was.
+        parts: what the column ``split`` of the data told apart: ``"train"`` and perhaps ``"val"``.
     """
 
     train: Any
     val: Any = None
     module: Any = None
     fraction: float | None = None
+    parts: tuple[str, ...] = ()
 
     @property
     def image_size(self) -> int | None:
@@ -59,7 +62,7 @@ class TrainData:
         if self.module is None:
             val = None if self.val is None else same_classes(self.val, class_names)
             train = same_classes(self.train, class_names)
-            return TrainData(train, val, fraction=self.fraction)
+            return replace(self, train=train, val=val)
         own = getattr(self.module, "class_names", None)
         if class_names is not None and own is not None and list(own) != list(class_names):
             raise InvalidArgument(
@@ -76,8 +79,10 @@ def training_data(
     """Open what is trained on.
 
     Args:
-        data: DataModule, or name, artefact, URI or data set of labelled pictures.
-        val: the same for validation, or a fraction of ``data``.
+        data: DataModule, or name, artefact, URI or data set of labelled pictures; where a column
+            ``split`` tells rows apart, its training rows are trained on.
+        val: the same for validation, or a fraction of the training rows; default: the validation
+            rows that such a column tells.
         manager: catalogue for names.
         seed: of the split.
         resumed: the checkpoint that the training goes on from: the version of the data is the one
@@ -100,17 +105,25 @@ def training_data(
         share = getattr(data, "val_fraction", None)
         found = TrainData(
             data if train is None else train, held_out, data,
-            fraction=share if isinstance(share, float) else None,
+            fraction=share if isinstance(share, float) else None, parts=_parts_of(data),
         )  # fmt: skip
     else:
         version = _version_of(data, resumed)
-        train = as_dataset(data, manager, version)
+        whole = as_dataset(data, manager, version)
+        if version is not None:
+            _tell_newer(whole, as_dataset(data, manager))
+        rows = split_rows(whole) or {}
+        train = whole.subset(rows["train"]) if rows else whole
+        parts = ("train",) if rows else ()
+        if val is None and "val" in rows:
+            val, parts = whole.subset(rows["val"]), ("train", "val")
         share = val if isinstance(val, float) else None
         if share is not None:
             if not isinstance(train, LanceTorchDataset):
                 raise InvalidArgument("a validation fraction needs data from a table")
             train, val = split(train, share, seed=seed)
-        found = TrainData(train, None if val is None else as_dataset(val, manager), fraction=share)
+        held_out = None if val is None else as_dataset(val, manager)
+        found = TrainData(train, held_out, fraction=share, parts=parts)
     if hasattr(found.train, "__len__") and not len(found.train):
         raise EmptyInput(f"'{getattr(found.train, 'name', 'the data')}' has no rows to train on")
     if hasattr(found.val, "__len__") and not len(found.val):
@@ -119,6 +132,14 @@ def training_data(
             hint="leave val= out, or val=0.1 splits some rows off the training data",
         )
     return found
+
+
+def _parts_of(module: Any) -> tuple[str, ...]:
+    """What the column ``split`` told a DataModule apart, when it is one that reads it."""
+    if not getattr(module, "_by_split", False):
+        return ()
+    given = module.sources.get("val") is not None or module.val_fraction is not None
+    return ("train",) if given or module.val_dataset is None else ("train", "val")
 
 
 def _go_back(module: Any, resumed: Resumed | None) -> None:
@@ -148,7 +169,20 @@ def _go_back(module: Any, resumed: Resumed | None) -> None:
             f" {module.seed} of the DataModule has no effect",
             stacklevel=4,
         )
+    newest = getattr(module, "train_dataset", None)
     module.load_state_dict(state)
+    _tell_newer(getattr(module, "train_dataset", None), newest, stacklevel=5)
+
+
+def _tell_newer(rows: Any, newest: Any, stacklevel: int = 4) -> None:
+    """Warn where a resumed training has other rows than the head of the table has now."""
+    both = (rows, newest)
+    if all(isinstance(each, LanceTorchDataset) for each in both) and rows.version != newest.version:
+        warn_once(
+            f"the training goes on with version {rows.version} of '{rows.name}', the one of the"
+            f" checkpoint; version {newest.version}, which is there now, has no effect",
+            stacklevel=stacklevel,
+        )
 
 
 def _version_of(data: Any, resumed: Resumed | None) -> int | None:

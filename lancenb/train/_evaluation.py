@@ -37,6 +37,8 @@ class Evaluation:
         model: name and version of the stored model, when it was one.
         data_uri: address of the data's table, when it has one.
         source: the data set, for pictures of its rows.
+        split: ``"train"``, ``"val"`` or ``"test"`` where a column ``split`` told the rows; "" for
+            the rows as they were given.
     """
 
     accuracy: float
@@ -54,6 +56,7 @@ class Evaluation:
     model: tuple[str, int] | None = None
     data_uri: str = ""
     source: Any = field(default=None, compare=False)
+    split: str = ""
 
     @property
     def wrong(self) -> int:
@@ -65,13 +68,18 @@ class Evaluation:
         """Whether :attr:`top5` says something: with at most five classes it is always 1."""
         return len(self.confusion) > 5
 
+    @property
+    def rows_told(self) -> str:
+        """Number and kind of the rows, such as ``"24 test rows"``."""
+        return f"{self.rows:,} {f'{self.split} ' if self.split else ''}rows"
+
     def __repr__(self) -> str:
         source = f" of {self.data[0]} version {self.data[1]}" if self.data else ""
         left_out = f", {self.skipped} skipped" if self.skipped else ""
         top = f", top-5 {self.top5:.3f}" if self.tells_top5 else ""
         return (
             f"<Evaluation accuracy {self.accuracy:.3f}{top}, F1 {self.f1:.3f}"
-            f" on {self.rows:,} rows{source}{left_out}>"
+            f" on {self.rows_told}{source}{left_out}>"
         )
 
     def _repr_html_(self) -> str:
@@ -100,6 +108,7 @@ class Evaluation:
             "skipped": self.skipped,
             "confusion": self.confusion.tolist(),
             "data": list(self.data) if self.data else None,
+            "split": self.split or None,
             "model": list(self.model) if self.model else None,
         }
 

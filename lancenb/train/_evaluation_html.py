@@ -29,7 +29,7 @@ def page(found: Evaluation) -> str:
     top = f", top-5 {found.top5:.1%}" if found.tells_top5 else ""
     head = (
         f"<div>{model}<b>accuracy {found.accuracy:.1%}</b>{top},"
-        f" F1 {found.f1:.3f}, loss {found.loss:.3f} on {found.rows:,} rows{source}{skipped}</div>"
+        f" F1 {found.f1:.3f}, loss {found.loss:.3f} on {found.rows_told}{source}{skipped}</div>"
     )
     counts = _counts(found) if len(found.confusion) <= _WHOLE else _largest(found)
     return f'<div style="color:{_html.INK}">{head}{counts}{_classes(found)}</div>'

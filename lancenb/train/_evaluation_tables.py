@@ -73,7 +73,7 @@ def store(found: Evaluation, manager: Any, name: str, parents: Sequence[Any] = (
         "metrics": metrics(found),
     }
     edges = [*_lineage(found, manager), *parents]
-    message = f"evaluation: accuracy {found.accuracy:.4f} on {found.rows} rows"
+    message = f"evaluation: accuracy {found.accuracy:.4f} on {found.rows_told}"
     reports = [
         manager.convert(
             tables[part], name + suffix, kind="table", mode="overwrite", parents=edges,
@@ -87,7 +87,8 @@ def store(found: Evaluation, manager: Any, name: str, parents: Sequence[Any] = (
 
 def _described(part: str, found: Evaluation) -> str:
     of = f"{found.model[0]}" if found.model else "a model"
-    on = f" on {found.data[0]}" if found.data else ""
+    rows = f"the {found.split} rows of " if found.split else ""
+    on = f" on {rows}{found.data[0]}" if found.data else ""
     words = {
         "classes": "figures per class",
         "confusion": "confusion counts",

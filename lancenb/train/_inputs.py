@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..data._splits import split_rows
 from ..data.dataset import LanceTorchDataset
-from ..errors import InvalidArgument
+from ..errors import EmptyInput, InvalidArgument
+from ._resuming import warn_once
+
+PARTS = ("train", "val", "test")
 
 
 def as_dataset(data: Any, manager: Any = None, version: int | str | None = None) -> Any:
@@ -33,6 +37,32 @@ def as_dataset(data: Any, manager: Any = None, version: int | str | None = None)
                 hint="an image classifier wants an image table",
             )
     return found
+
+
+def part_of(dataset: Any, split: str | None) -> Any:
+    """The rows of a part that the column ``split`` of a table tells; all rows for None.
+
+    Raises:
+        InvalidArgument: another word, or data whose rows are not told apart.
+        EmptyInput: there are no such rows.
+    """
+    if split not in (None, *PARTS):
+        raise InvalidArgument(f"split is {', '.join(PARTS)} or None, not {split!r:.60}")
+    rows, name = split_rows(dataset), getattr(dataset, "name", "the data")
+    if split is None:
+        if rows is not None:
+            warn_once(
+                f"all rows of '{name}' are scored, also those to train on: its column split tells"
+                " them apart, and split='test' takes the test rows alone"
+            )
+        return dataset
+    if rows is None:
+        raise InvalidArgument(
+            f"no column split tells rows of '{name}' apart", hint="leave split= out"
+        )
+    if split not in rows:
+        raise EmptyInput(f"'{name}' has no {split} rows", hint=f"it has {', '.join(rows)} rows")
+    return dataset.subset(rows[split])
 
 
 def _is_name(text: str) -> bool:

@@ -86,7 +86,7 @@ def from_checkpoint(given: Any, content: Mapping[str, Any], name: Any) -> ImageC
         name: where it was found, for messages.
 
     Raises:
-        CorruptInput: no classifier can be made of these settings.
+        CorruptInput: no classifier can be made of these settings, or a tensor has no values.
         WeightsMismatch: the tensors are not of such a network.
     """
     where = f"the checkpoint {name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -59,6 +59,7 @@ def run_facts(
     val: tuple[str, int] | None,
     val_rows: int,
     fraction: float | None,
+    parts: Collection[str] = (),
     config: Mapping[str, Any] | None,
     **settings: Any,
 ) -> dict[str, Any]:
@@ -72,17 +73,21 @@ def run_facts(
         val: name and Lance version of the validation data.
         val_rows: validation rows.
         fraction: share of the data that was split off for them; None for data of their own.
+        parts: parts of the data that its column ``split`` told apart; they are noted as such.
         config: the composed configuration it comes from.
         settings: the other arguments of the run.
     """
+    own, held_out = ({"split": part} if part in parts else {} for part in ("train", "val"))
+    named = {"name": data[0], "version": data[1]} if data else {}
     return {
         "classifier": dict(module.hparams),
-        "data": {"name": data[0], "version": data[1], "rows": rows} if data else {"rows": rows},
+        "data": {**named, "rows": rows, **own},
         "validation": {
             "name": val[0],
             "version": val[1],
             "rows": val_rows,
             "fraction": fraction,
+            **held_out,
         }
         if val
         else None,

@@ -11,7 +11,9 @@ from typing import Any
 import torch
 
 from ..errors import CorruptInput, LancenbError
+from ._callbacks import Recorder
 from ._resuming import ANOTHER, Resumed
+from ._tensors import lack, share_memory
 from .checkpoints import SCHEME
 from .classifier import ImageClassifier
 
@@ -22,6 +24,10 @@ _DAMAGE = (
 )  # fmt: skip
 #: What Adam keeps for each weight, once it has made a step.
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+#: What is no moment if it is negative: a count, and squares.
+_POSITIVE = ("step", "exp_avg_sq", "max_exp_avg_sq")
+#: Above all counts of steps and epochs, and with room for more in 64 bits.
+_MOST = 2**62
 #: Where Lightning takes a checkpoint apart.
 _RESTORES = {
     "checkpoint_connector.py": ("resume_start", "restore_", "_restore_"),
@@ -49,7 +55,10 @@ def check_training(resumed: Resumed, module: Any, trainer: Any) -> None:
         own = getattr(type(module), "configure_optimizers", None)
         plain = trainer.strategy.lightning_restore_optimizer
         if plain and own is ImageClassifier.configure_optimizers:  # others may not be called twice
-            _optimizer(module, content["optimizer_states"], content["lr_schedulers"])
+            optimizer = _optimizer(module, content["optimizer_states"], content["lr_schedulers"])
+            endless = trainer.max_epochs in (None, -1)
+            if endless or not resumed.complete(trainer.max_epochs):  # else no step is made of them
+                _numbers(optimizer)
     except _DAMAGE as error:
         raise _corrupt(resumed.name, error) from error
 
@@ -99,9 +108,9 @@ def _loops(loops: Any, like: Mapping[str, Any]) -> None:
         if key.endswith("state_dict"):
             _kind(found[key], Mapping, place)
         else:
-            _alike(found[key], like[key], place, whole=True)
+            _alike(found[key], like[key], place, below=_MOST)
     stepped = found.get("epoch_loop.state_dict", {}).get("_batches_that_stepped", 0)
-    _alike(stepped, 0, "loops.fit_loop.epoch_loop.state_dict._batches_that_stepped", whole=True)
+    _alike(stepped, 0, "loops.fit_loop.epoch_loop.state_dict._batches_that_stepped", below=_MOST)
     loaders = found.get("state_dict", {}).get("combined_loader", [])
     for number, state in enumerate(_kind(loaders, list, "the state of the loaders")):
         _kind(state, Mapping, f"the state of loader {number}")
@@ -114,13 +123,18 @@ def _callbacks(states: Any, callbacks: list[Any]) -> None:
         if key == "LoaderState":
             place = _kind(state, Mapping, "callbacks.LoaderState")
             for name in ("seed", "epoch", "position", "batches"):
-                _alike(place.get(name, 0), 0, f"callbacks.LoaderState.{name}", whole=True)
+                most = math.inf if name == "seed" else _MOST
+                _alike(place.get(name, 0), 0, f"callbacks.LoaderState.{name}", below=most)
         elif callback is not None and type(callback).__module__.startswith("lancenb."):
             with _at(f"callbacks.{key}"):
                 callback.load_state_dict(state)  # what Lightning does again
+                if isinstance(callback, Recorder):
+                    callback.table()  # else the end of the training would find out
 
 
-def _optimizer(module: ImageClassifier, states: list[Any], schedules: list[Any]) -> None:
+def _optimizer(
+    module: ImageClassifier, states: list[Any], schedules: list[Any]
+) -> torch.optim.Optimizer:
     made = module.configure_optimizers()
     optimizer = made["optimizer"] if isinstance(made, dict) else made
     curves = [made["lr_scheduler"]["scheduler"]] if isinstance(made, dict) else []
@@ -130,18 +144,47 @@ def _optimizer(module: ImageClassifier, states: list[Any], schedules: list[Any])
         _schedule(curve, state)
     like = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
     with _at("optimizer_states"):
+        _with_memory(states[0])
         optimizer.load_state_dict(states[0])
     for number, (group, settings) in enumerate(zip(optimizer.param_groups, like, strict=True)):
         _alike(group, settings, f"optimizer_states.param_groups.{number}")
         for weight in group["params"]:
             _moments(optimizer, weight)
+    return optimizer
+
+
+def _with_memory(state: Any) -> None:
+    """Refuse what would take memory, or fail, before torch turns it into its own type."""
+    for entry in _kind(state, Mapping, "0")["state"].values():
+        for name, value in _kind(entry, Mapping, "the state of a weight").items():
+            flaw = lack(value) if isinstance(value, torch.Tensor) else None
+            if flaw is not None:
+                raise ValueError(f"{name} of a weight is {flaw}")
+
+
+def _numbers(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse moments that a next step would make weights of that are no numbers."""
+    held = []
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for weight in weights:
+        for name, value in optimizer.state.get(weight, {}).items():
+            if value is None:
+                continue
+            place = f"the optimizer's {name} of a weight of shape {tuple(weight.shape)}"
+            if not bool(torch.isfinite(value).all()):
+                raise ValueError(f"{place} is not finite, as after a training that diverged")
+            if name in _POSITIVE and bool((value < 0).any()):
+                raise ValueError(f"{place} is negative")
+            held.append(value)
+    if share_memory(held):
+        raise ValueError("parts of the optimizer's state share their memory")
 
 
 def _moments(optimizer: torch.optim.Optimizer, weight: torch.Tensor) -> None:
     found = _kind(optimizer.state.get(weight, {}), Mapping, "the state of a weight")
     if found and not isinstance(optimizer, torch.optim.SGD):
         for name in _MOMENTS:
-            if name not in found:
+            if found.get(name) is None:
                 raise ValueError(f"the optimizer's state of a weight lacks {name!r}")
     for name, value in found.items():
         one = name == "step"
@@ -168,23 +211,24 @@ def _schedule(curve: Any, state: Any) -> None:
             raise ValueError(f"lr_schedulers has {key!r}, which is no state")
 
 
-def _alike(found: Any, like: Any, place: str, *, whole: bool = False) -> None:
-    """Refuse a value of another kind than the one it replaces."""
+def _alike(found: Any, like: Any, place: str, *, below: float | None = None) -> None:
+    """Refuse a value of another kind than the one it replaces; below a limit, a whole number."""
     if isinstance(like, Mapping):
         for key, value in like.items():
             if key not in _kind(found, Mapping, place):
                 raise ValueError(f"{place} lacks {key!r}")
-            _alike(found[key], value, f"{place}.{key}", whole=whole)
+            _alike(found[key], value, f"{place}.{key}", below=below)
     elif isinstance(like, (list, tuple)):
         if len(_kind(found, (list, tuple), place)) != len(like):
             raise ValueError(f"{place} has {len(found)} values instead of {len(like)}")
         for one, other in zip(found, like, strict=True):
-            _alike(one, other, place, whole=whole)
+            _alike(one, other, place, below=below)
     elif isinstance(like, bool):
         _kind(found, bool, place)
     elif isinstance(like, (int, float)):
-        number = isinstance(found, int if whole else (int, float)) and not isinstance(found, bool)
-        if not number or not math.isfinite(found) or found < 0:
+        kinds = (int, float) if below is None else int
+        number = isinstance(found, kinds) and not isinstance(found, bool)
+        if not number or not math.isfinite(found) or not 0 <= found < (below or math.inf):
             raise ValueError(f"{place} is {found!r:.60}")
     elif like is None and not isinstance(found, (bool, type(None))):
         raise TypeError(f"{place} is {found!r:.60}")

@@ -12,6 +12,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from ..errors import CorruptInput, InvalidArgument, WeightsMismatch
 from ._checks import check_settings
+from ._tensors import lack
 from .checkpoints import SCHEME, read_checkpoint, read_facts
 
 #: What Lightning needs to go on, beside the weights.
@@ -68,7 +69,8 @@ class Resumed:
         """Epochs that were finished before it was saved; 0 when it does not say."""
         try:
             return int(self.content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
-        except (KeyError, OverflowError, TypeError, ValueError):  # check_training will say
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+            # check_training will say
             return 0
 
     def complete(self, epochs: int) -> bool:
@@ -158,6 +160,7 @@ def check_state(module: torch.nn.Module, content: Mapping[str, Any], name: Any) 
 
     Raises:
         WeightsMismatch: names or shapes differ.
+        CorruptInput: a tensor holds fewer values than its shape says, or no real ones.
     """
     found, own = content.get("state_dict"), module.state_dict()
     if not isinstance(found, dict):
@@ -170,9 +173,15 @@ def check_state(module: torch.nn.Module, content: Mapping[str, Any], name: Any) 
             f" ({len(missing):,} tensors lacking, {len(more):,} too many)"
         )
     for key, tensor in own.items():
-        there = getattr(found[key], "shape", None)
-        if there != tensor.shape:
-            shown = "no tensor" if there is None else f"of shape {tuple(there)}"
+        value = found[key]
+        flaw = lack(value)
+        if flaw is not None and isinstance(value, torch.Tensor):
+            raise CorruptInput(
+                f"the checkpoint {name} is damaged: {key!r} is {flaw}",
+                hint="take another version, or the one saved before",
+            )
+        if flaw is not None or value.shape != tensor.shape:
+            shown = flaw or f"of shape {tuple(value.shape)}"
             raise WeightsMismatch(
                 f"the checkpoint {name} is of another model: {key!r} is {shown},"
                 f" here {tuple(tensor.shape)}"

@@ -30,6 +30,8 @@ class Tally:
     def __init__(self, classes: int, mistakes: int = 0):
         self.classes = classes
         self.rows = 0
+        #: rows whose scores are no numbers
+        self.lost = 0
         self._loss = 0.0
         wide = max(2, classes)
         # each process counts all rows, so adding up over processes would count them twice
@@ -71,6 +73,7 @@ class Tally:
         self._best.update(wide, labels)
         self._wrong.add(logits, labels, losses, self.rows)
         self._loss += float(losses.sum())
+        self.lost += int(logits.isnan().any(dim=1).sum())
         self.rows += rows
 
     def confusion(self) -> np.ndarray:

@@ -6,7 +6,7 @@ can be imported; here only what trainings are made of is: see :func:`check_targe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ..errors import InvalidArgument
@@ -88,7 +88,7 @@ def _is_ours(module: str) -> bool:
     return module.partition(".")[0] in _PACKAGES
 
 
-def stored_form(config: Any) -> dict[str, Any]:
+def stored_form(config: Any, ties: Collection[str] = ()) -> dict[str, Any]:
     """Return a configuration as it is stored with a run: resolved, and without secrets.
 
     What comes from the environment (``${oc.env:NAME}``) stays such a reference, also where another
@@ -96,13 +96,14 @@ def stored_form(config: Any) -> dict[str, Any]:
 
     Args:
         config: an ``omegaconf.DictConfig``.
+        ties: references that stay as they are, such as ``"${seed}"``.
     """
     from omegaconf import OmegaConf
 
     raw = OmegaConf.to_container(config, resolve=False)
     resolved: Any = OmegaConf.to_container(config, resolve=True)
     hidden = set(_from_environment(raw, resolved))
-    return redact_facts(_without(raw, resolved, hidden))
+    return redact_facts(_without(raw, resolved, hidden, ties))
 
 
 def _from_environment(raw: Any, resolved: Any) -> Iterator[str]:
@@ -116,11 +117,13 @@ def _from_environment(raw: Any, resolved: Any) -> Iterator[str]:
         yield str(resolved)
 
 
-def _without(raw: Any, resolved: Any, hidden: set[str]) -> Any:
+def _without(raw: Any, resolved: Any, hidden: set[str], ties: Collection[str]) -> Any:
     if isinstance(resolved, dict) and isinstance(raw, dict):
-        return {key: _without(raw.get(key), value, hidden) for key, value in resolved.items()}
+        return {key: _without(raw.get(key), value, hidden, ties) for key, value in resolved.items()}
     if isinstance(resolved, list) and isinstance(raw, list):
-        return [_without(a, b, hidden) for a, b in zip(raw, resolved, strict=True)]
+        return [_without(a, b, hidden, ties) for a, b in zip(raw, resolved, strict=True)]
+    if isinstance(raw, str) and raw in ties:
+        return raw
     text = isinstance(raw, str) and "${" in raw
     told = " ".join(_leaves(resolved)) if text else ""
     return raw if any(value in told for value in hidden) else resolved

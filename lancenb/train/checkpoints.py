@@ -24,11 +24,11 @@ from ..errors import (
     InvalidArgument,
     NotFound,
     SchemaMismatch,
-    UnsafeInput,
     UnsupportedFormat,
 )
 from ..store import Store, open_table
 from ._codec import decode, encode
+from ._plain_file import read_plain_file
 
 #: Begins the address of a checkpoint in a catalogue: ``catalogue:NAME`` or ``catalogue:NAME@TAG``.
 SCHEME = "catalogue:"
@@ -140,7 +140,8 @@ def read_checkpoint(path: Any, *, manager: Any = None, device: Any = "cpu") -> d
     """Read a checkpoint that :class:`LanceCheckpointIO` wrote, as Lightning gave it.
 
     Args:
-        path: path or URI of the table, ``catalogue:NAME`` or ``catalogue:NAME@VERSION``.
+        path: path or URI of the table, ``catalogue:NAME`` or ``catalogue:NAME@VERSION``; with a
+            ``manager`` also the ``NAME`` alone, where no file is called so.
         manager: the catalogue of such an address, or its root.
         device: where the tensors go.
 
@@ -152,14 +153,16 @@ def read_checkpoint(path: Any, *, manager: Any = None, device: Any = "cpu") -> d
     Raises:
         NotFound: there is none.
         SchemaMismatch: what is there is no checkpoint.
-        CorruptInput: it was damaged or changed.
+        CorruptInput: it was damaged, cut off or changed.
         UnsafeInput: a file that cannot be read without running code from it.
         UnsupportedFormat: it was written by a newer lancenb.
     """
-    address = os.fspath(path)
+    address, manager = os.fspath(path), as_manager(manager)
     if os.path.isfile(address):
-        return _plain_file(address, device)
-    facts, read = _open(address, as_manager(manager))
+        return read_plain_file(address, device)
+    if manager is not None and not os.path.exists(address) and address.partition("@")[0] in manager:
+        address = f"{SCHEME}{address}"
+    facts, read = _open(address, manager)
     # copies: tensors that are equal must not share memory once a training goes on with them
     own = {key: tensor.to(device, copy=True) for key, tensor in read().items()}
     found = decode(facts.get("content"), own)
@@ -207,20 +210,6 @@ def _open(
     return facts, read
 
 
-def _plain_file(path: str, device: Any) -> dict[str, Any]:
-    """A file that ``torch.save`` wrote, as far as it can be read without running code."""
-    try:
-        found = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:
-        raise UnsafeInput(
-            f"{path} cannot be read without running code from it",
-            hint="save checkpoints with LanceCheckpointIO; weights alone: dm.convert(path, name)",
-        ) from error
-    if not isinstance(found, dict) or "state_dict" not in found:
-        raise SchemaMismatch(f"{path} is no checkpoint of Lightning")
-    return found
-
-
 def facts_of(dataset: Any) -> dict[str, Any] | None:
     """Return what is stored beside the tensors of a checkpoint; ``None`` for another table."""
     try:
@@ -260,7 +249,8 @@ def _table(address: str) -> Any:
         return open_table(address)
     except NotFound:
         raise NotFound(
-            f"there is no checkpoint at {address}", hint="the path of a table such as last.ckpt"
+            f"there is no checkpoint at {address}",
+            hint="the path of a table such as last.ckpt, or a name and manager=dm",
         ) from None
 
 

@@ -14,6 +14,7 @@ from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from ..errors import InvalidArgument
 from ._checks import check_settings
 from ._networks import adapt_stem, build_network, head_prefix, load_backbone
+from ._prepared import tell_unprepared
 from ._schedule import Cosine, fit_schedule
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -22,6 +23,9 @@ SCHEDULES = ("cosine", "constant")
 
 class ImageClassifier(L.LightningModule):
     """Classifies pictures with any network by name; scales and normalises them itself.
+
+    That is, uint8 pictures: floating point ones are taken as scaled and normalised already, by
+    ``mean`` and ``std``, and a warning says once when they do not look so.
 
     Logs ``train_loss``, ``train_acc`` per step, ``val_loss``, ``val_acc``, ``test_loss`` and
     ``test_acc`` per epoch. After a test, ``test_confusion`` holds the counts, int64
@@ -93,6 +97,7 @@ class ImageClassifier(L.LightningModule):
         class_names = list(class_names) if class_names is not None else None
         self.save_hyperparameters()
         self.class_names = class_names
+        self._looked = False
         #: name and version of the stored weights it started from
         self.origin: tuple[str, int] | None = None
         self.num_classes = num_classes
@@ -133,6 +138,9 @@ class ImageClassifier(L.LightningModule):
         """
         if not images.is_floating_point():
             images = (images.to(self.std.dtype) / 255 - self.mean) / self.std
+        elif not self._looked and not torch.compiler.is_compiling():
+            self._looked = True  # once: on a GPU it waits for the values
+            tell_unprepared(images, self.mean, self.std)
         out = self.net(images)
         return out if isinstance(out, torch.Tensor) else out[0]
 

@@ -139,7 +139,7 @@ def _checked(overrides: Sequence[str], known: Mapping[str, list[str]], of: str) 
             if text.startswith("+"):
                 _check_addition(key, keys, known)
             elif key not in known and key.partition(".")[0] not in unsure & known.keys():
-                _check_key(key, keys, known)
+                check_key(key, keys, known)
         except InvalidArgument as error:
             wrong[number] = error
     if wrong:
@@ -162,8 +162,17 @@ def _parsed(text: str, known: Mapping[str, list[str]], of: str) -> tuple[str, st
     return text, key
 
 
-def _check_key(key: str, keys: Sequence[str], known: Mapping[str, list[str]]) -> None:
-    """Refuse a key that no file has."""
+def check_key(key: str, keys: Sequence[str], known: Mapping[str, list[str]]) -> None:
+    """Refuse a key that no file has.
+
+    Args:
+        key: as it was given.
+        keys: all there are, dotted.
+        known: groups and their choices.
+
+    Raises:
+        InvalidArgument: with what was probably meant.
+    """
     if key in keys or any(each.startswith(f"{key}.") for each in keys):
         return
     every = list(dict.fromkeys([*known, *keys]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..data.transforms import picture_transform
 from ..errors import EmptyInput, InvalidArgument
 from ..progress import CancelToken, ProgressCallback, Tracker
 from ._evaluation import Evaluation
-from ._inputs import as_dataset, same_classes
+from ._inputs import as_dataset, part_of, same_classes
 from ._modes import device_of, evaluating
 from ._score import Tally, check_batch, class_table, mistake_table
 from .checkpoints import SCHEME
@@ -67,6 +68,7 @@ def evaluate(
     *,
     manager: Any = None,
     version: int | str | None = None,
+    split: str | None = None,
     batch_size: int = 128,
     num_workers: int = 0,
     device: str | torch.device | None = None,
@@ -74,7 +76,7 @@ def evaluate(
     progress: ProgressCallback | bool | None = None,
     cancel: CancelToken | None = None,
 ) -> Evaluation:
-    """Score a classifier on every row of a data set, once, in stored order.
+    """Score a classifier on every row of a data set, or of a split of it, once, in stored order.
 
     Counts are kept batch after batch, so the memory does not grow with the rows. The model gets
     the mode of each of its parts back.
@@ -87,6 +89,8 @@ def evaluate(
             is added when the data set has none.
         manager: catalogue for names, or its root.
         version: version or tag of a stored model.
+        split: ``"train"``, ``"val"`` or ``"test"``: only these rows of a table whose column
+            ``split`` tells them apart, as that of a folder with ``train`` and ``test``.
         batch_size: rows per batch.
         num_workers: worker processes, 0 for threads.
         device: default: where the model is.
@@ -96,7 +100,7 @@ def evaluate(
 
     Raises:
         EmptyInput: no rows.
-        InvalidArgument: labels outside the model's classes.
+        InvalidArgument: labels outside the model's classes, or a split of rows not told apart.
 
     >>> found = lnb.evaluate("resnet18", "cifar10-test", manager=dm)  # doctest: +SKIP
     >>> found.accuracy, found.to_pandas()  # doctest: +SKIP
@@ -104,7 +108,8 @@ def evaluate(
     begin, manager = time.monotonic(), as_manager(manager)
     keep = _count(mistakes)
     model, stored = _model(model, manager, version)
-    dataset = same_classes(as_dataset(data, manager), getattr(model, "class_names", None))
+    rows = part_of(as_dataset(data, manager), split)
+    dataset = same_classes(rows, getattr(model, "class_names", None))
     fitted = _fitted(dataset, model)
     tracker = Tracker(progress, cancel, total_rows=len(dataset))
     tracker.enter("evaluate")
@@ -131,7 +136,7 @@ def evaluate(
     if hasattr(dataset, "version"):
         found.data = (str(dataset.name), int(dataset.version))
         found.data_uri = str(getattr(dataset, "uri", ""))
-    found.model, found.source = stored, dataset
+    found.model, found.source, found.split = stored, dataset, split or ""
     found.seconds = time.monotonic() - begin
     tracker.enter("done")
     return found
@@ -149,13 +154,12 @@ def _model(
     """The module, and name and version of what it was loaded from."""
     if isinstance(model, torch.nn.Module):
         return model, None
-    from .stored import load_classifier
+    from .stored import load_classifier, name_and_version
 
     if isinstance(model, str) and manager is not None:
         model = model.removeprefix(SCHEME)
-        name, mark, wanted = model.partition("@")
-        if mark and version is None and name in manager:
-            model, version = name, int(wanted) if wanted.isdecimal() else wanted
+        if version is None:
+            model, version = name_and_version(model, manager)
         if model in manager:
             model = manager[model]
     if isinstance(model, str):
@@ -197,6 +201,12 @@ def _evaluation(
     tally: Tally, class_names: Sequence[str] | None, rows: np.ndarray | None = None
 ) -> Evaluation:
     tally.check()
+    if tally.lost:
+        warnings.warn(
+            f"the scores of {tally.lost:,} of {tally.rows:,} rows are no numbers (NaN), so the"
+            " figures say nothing about them; the network may have been lost in its training",
+            stacklevel=3,
+        )
     names = [str(n) for n in class_names or range(tally.classes)]
     confusion = tally.confusion()
     per_class, f1 = class_table(confusion, names)

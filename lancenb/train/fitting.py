@@ -27,7 +27,7 @@ from ._restoring import check_training, restoring
 from ._resuming import Resumed, check_resume
 from ._training import Run, facts_of_run, make_trainer, telling
 from .result import FitResult
-from .stored import prepare_classifier
+from .stored import name_and_version, prepare_classifier
 
 
 def fit(
@@ -78,16 +78,19 @@ def fit(
     ``dm.load_weights(name).extras["lancenb.run"]`` has them.
 
     Args:
-        model: name of a stored model (its backbone is the start, only the head may differ), name
-            of a torchvision network or ``"simple_cnn"`` (fresh weights), or an
-            :class:`~lancenb.train.ImageClassifier` (trained in place).
+        model: name of a torchvision network or ``"simple_cnn"`` (fresh weights, whatever is stored
+            under that name); a stored model, as artefact (``dm["resnet18"]``), by name or as
+            ``"name@version"``, ``"name@tag"``, ``"name@latest"`` (its backbone is the start, only
+            the head may differ); or an :class:`~lancenb.train.ImageClassifier` (trained in place).
         data: name, artefact, URI or data set of labelled pictures; or a Lightning DataModule, such
             as :class:`~lancenb.LanceDataModule`, which then says itself what is said by ``val``,
             ``batch_size``, ``augment``, ``image_size``, ``num_workers`` and ``threads``. Names and
-            versions are pinned before the training begins.
+            versions are pinned before the training begins. Of a table with a column ``split`` the
+            training rows alone are trained on, unless a filter names that column.
         manager: catalogue for names and for storing, or its root.
-        name: artefact to store to; default: the name given as ``model``.
-        val: validation data, or a fraction of ``data`` (0 to 1) to split off by ``seed``.
+        name: artefact to store to; default: the one named by ``model``.
+        val: validation data, or a fraction of the training rows (0 to 1) to split off by ``seed``;
+            default: the validation rows that a column ``split`` tells.
         epochs: passes over the data, ``>= 1``.
         steps: at most this many steps of the optimizer per epoch.
         batch_size: rows per batch and process.
@@ -143,11 +146,12 @@ def fit(
     if save and (manager is None or not (name or isinstance(model, str))):
         raise InvalidArgument("storing needs a manager and a name", hint="fit(..., manager=dm)")
     begin, manager = time.monotonic(), as_manager(manager)
-    picture = live_callback(curves, name or model)
+    named = _name_of(model, manager)
+    picture = live_callback(curves, name or named or model)
     keep = Checkpoints.of(checkpoint)
-    target = "" if save is False or manager is None else name or _name_of(model)
+    target = "" if save is False or manager is None else name or named
     check_place(keep, target)
-    logs = as_loggers(loggers, target or _name_of(model))
+    logs = as_loggers(loggers, target or named)
     callbacks = check_kinds(callbacks, logs)
     if target:
         artefacts.check_manager(manager)
@@ -160,6 +164,8 @@ def fit(
             image_size=image_size or found.image_size, lr=lr,
         )  # fmt: skip
         module = start.module
+        if start.made and not before:
+            artefacts.tell_fresh(manager, named)
         if before:
             check_resume(before, module, epochs=epochs)
         if target:
@@ -168,7 +174,7 @@ def fit(
         found = found.counted_as(module.class_names)
         facts = run_facts(
             module, _source(found.train), start.source, rows=found.rows, val=_source(found.val),
-            val_rows=found.val_rows, fraction=found.fraction,
+            val_rows=found.val_rows, fraction=found.fraction, parts=found.parts,
             config=config, epochs=epochs, steps=steps, batch_size=found.batch_size(batch_size),
             seed=seed,
             augment=augment, image_size=image_size, accumulate=accumulate,
@@ -216,6 +222,7 @@ def fit(
     seconds, history = time.monotonic() - begin, recorder.table()
     result = FitResult(
         module, history, data=_source(found.train), seconds=seconds, fresh=start.fresh,
+        start=f"checkpoint {before.name}" if before else start.told,
         run={**facts, **run_outcome(history, device, seconds, recorder.here)},
         curves=picture[0].curves if picture else None, steps_here=recorder.here,
     )  # fmt: skip
@@ -263,9 +270,11 @@ def _train(
         trainer.fit(module, batches, checks, ckpt_path=going_on)
 
 
-def _name_of(model: Any) -> str:
+def _name_of(model: Any, manager: Any) -> str:
     """The artefact that a stored model comes from; "" for a module."""
-    return model if isinstance(model, str) else str(getattr(model, "name", ""))
+    if isinstance(model, str):
+        return name_and_version(model, manager)[0]
+    return str(getattr(model, "name", ""))
 
 
 def _source(dataset: Any) -> tuple[str, int] | None:

@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..data._splits import split_rows
+from ..data.dataset import LanceTorchDataset
 from ..data.modules import LanceDataModule
 from ..errors import SourceNotFound
+from ._folder_table import bring_folder
 
 
 def folder_data(
@@ -19,24 +22,31 @@ def folder_data(
     exam: bool = False,
     **options: Any,
 ) -> Any:
-    """Convert a folder with one folder of pictures per class, once, and train on the artefact.
+    """Convert a folder with one folder of pictures per class, and train on the artefact.
+
+    It is converted once; a folder that has changed since, again, as the next version.
 
     Args:
         path: the folder.
         manager: catalogue to convert into.
-        name: artefact; default: the folder's name. What is there already is used as it is.
-        val_fraction: share of the pictures for validation; None: no validation data.
-        exam: all pictures are the test data as well, for an evaluation.
+        name: artefact; default: the folder's name.
+        val_fraction: share of the pictures for validation, where the folder has none of its own
+            (in ``val``, beside ``train``); None: no validation data.
+        exam: all pictures are the test data as well, for an evaluation, unless the folder tells
+            ``train`` and ``test`` apart.
         **options: of :class:`~lancenb.LanceDataModule`.
 
     Raises:
         SourceNotFound: there is no such folder.
+        InvalidArgument: the artefact of that name holds something else.
     """
     place = Path(path).expanduser()
     if not place.is_dir():
         raise SourceNotFound(f"there is no folder {path}", hint="data.path=./photos")
     made = name or re.sub(r"[^A-Za-z0-9._-]+", "-", place.resolve().name).strip("-._") or "photos"
-    if made not in manager:
-        manager.convert(place, made, kind="images", message=f"pictures of the folder {place.name}")
-    test = made if exam else None
+    bring_folder(place, made, manager)
+    told = split_rows(LanceTorchDataset(manager[made])) or {}
+    test = made if exam and not told else None
+    if "val" in told:
+        val_fraction = None
     return LanceDataModule(made, test=test, manager=manager, val_fraction=val_fraction, **options)

@@ -41,6 +41,8 @@ class FitResult:
         curves: the live curves, when there were any.
         artefacts: what was stored beside the weights: ``{"history": (name, version), ...}``.
         steps_here: steps made by this call; the history of a resumed run has those before, too.
+        start: what it started from: ``"fresh weights"``, name and version of a stored model, a
+            checkpoint, or "" for the weights of a classifier that was given.
     """
 
     model: ImageClassifier
@@ -55,6 +57,7 @@ class FitResult:
     curves: Any = None
     artefacts: dict[str, tuple[str, int]] = field(default_factory=dict)
     steps_here: int | None = None
+    start: str = ""
 
     @property
     def first_loss(self) -> float:
@@ -72,29 +75,37 @@ class FitResult:
         everything = self.steps_here in (None, self.history.num_rows)
         return "" if everything else f" ({self.steps_here:,} here)"
 
+    @property
+    def _rows(self) -> str:
+        """Which rows of the data, when its column ``split`` told them apart."""
+        part = self.run.get("data", {}).get("split")
+        return f", its {part} rows" if part else ""
+
     def to_pandas(self) -> Any:
         """The history as a pandas DataFrame."""
         return self.history.to_pandas()
 
     def __repr__(self) -> str:
+        begun = f", from {self.start}" if self.start else ""
         where = f", stored as {self.name} version {self.version}" if self.version else ""
         return (
             f"<FitResult {self.history.num_rows} steps{self._resumed} in {self.seconds:.1f} s, loss"
-            f" {self.first_loss:.3f} -> {self.last_loss:.3f}{where}>"
+            f" {self.first_loss:.3f} -> {self.last_loss:.3f}{begun}{where}>"
         )
 
     def _repr_html_(self) -> str:
         stored = f"{html.escape(self.name)} version {self.version}" if self.version else "not"
         rows = [
             ("model", self.model.architecture),
-            ("data", f"{self.data[0]} version {self.data[1]}" if self.data else ""),
+            ("data", f"{self.data[0]} version {self.data[1]}{self._rows}" if self.data else ""),
             ("steps", f"{self.history.num_rows}{self._resumed} in {self.seconds:.1f} s"),
+            *([("start", self.start)] if self.start else []),
             ("train loss", f"{self.first_loss:.3f} → {self.last_loss:.3f}"),
             ("stored", stored),
         ]
         accuracy = [v for v in self.history["val_acc"].to_pylist() if v is not None]
         if accuracy:
-            rows.insert(4, ("validation accuracy", f"{accuracy[-1]:.1%}"))
+            rows.insert(-1, ("validation accuracy", f"{accuracy[-1]:.1%}"))
         body = "".join(
             f'<tr><th style="text-align:left">{k}</th><td style="text-align:left">'
             f"{v if k == 'stored' else html.escape(v)}</td></tr>"

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..data._module_inputs import as_manager
+from ..data.dataset import LanceTorchDataset
 from ..errors import EmptyInput, InvalidArgument, LancenbError, MissingDependency
 from ..progress import CancelToken, ProgressCallback
+from ._given import TIES, as_config
+from ._inputs import as_dataset
 from ._keeping import Checkpoints
 from ._targets import check_targets, stored_form
 from .checkpoints import SCHEME
@@ -36,25 +39,26 @@ def run(
     """Train as a configuration says; it is stored with the run as it is.
 
     ``result.run["config"]`` has it, and later
-    ``dm.load_weights(name).extras["lancenb.run"]["config"]``, which may be run again;
-    ``lancenb show NAME`` prints it.
+    ``dm.load_weights(name).extras["lancenb.run"]["config"]``, which may be run again, also with
+    other values: ``run(config | {"name": "again", "seed": 7})``. ``lancenb show NAME`` prints it.
 
     Args:
-        config: what :func:`~lancenb.train.compose` gave.
+        config: what :func:`~lancenb.train.compose` gave, or such a record.
         manager: catalogue, or its root; default: that of ``config.root``, else ``./lancenb-store``.
         curves: live curves, see :func:`~lancenb.train.fit`.
         progress: callback or True for a bar.
         cancel: token to stop.
 
     Raises:
-        InvalidArgument: arguments that what is to be made does not take.
+        InvalidArgument: arguments that what is to be made does not take, and keys that nobody
+            reads.
         MissingDependency: a logger that is not installed.
 
     >>> config = compose(["model=simple_cnn", "data=synthetic"])  # doctest: +SKIP
     >>> result = run(config, manager=dm)  # doctest: +SKIP
     """
-    config = _config(config)
-    facts = stored_form(config)
+    config = as_config(config)
+    facts = stored_form(config, TIES)
     manager = _manager(manager, config)
     numbers = {key: _whole(config, key) for key in ("trainer.max_epochs", "seed")}
     _batch_size(config)
@@ -103,7 +107,9 @@ def run_evaluation(
     """Score a stored model or a checkpoint as a configuration says.
 
     All rows of the split are scored: nothing is held out of them unless ``data.val_fraction``
-    says so, or ``split=val`` asks for the rows that a training with this seed holds out.
+    says so, or ``split=val`` asks for the rows that a training with this seed holds out. Where a
+    column ``split`` tells the rows of a table apart, as that of a folder with ``train`` and
+    ``test``, it says which rows these are.
 
     Args:
         config: what ``compose([...], of="eval")`` gave.
@@ -116,7 +122,7 @@ def run_evaluation(
         InvalidArgument: no table is given for the split.
         NotFound: there is no such model or checkpoint.
     """
-    config = _config(config)
+    config = as_config(config, "eval")
     manager = _manager(manager, config)
     if config.get("checkpoint") is None:
         raise InvalidArgument(
@@ -131,12 +137,16 @@ def run_evaluation(
     config, part = _scored(config, split)
     data = make_data(config, manager)
     rows = getattr(data, f"{part}_dataset", None)
+    if part != split and getattr(data, "_by_split", False):  # of one table alone
+        rows = getattr(data, f"{split}_dataset", None)
     if rows is None:
         raise EmptyInput(f"the data has no {split} rows", hint="split=val or split=train")
     found = evaluate(
         str(config.checkpoint), rows, manager=manager, batch_size=_batch_size(config, data),
         progress=progress, cancel=cancel,
     )  # fmt: skip
+    if getattr(data, "_by_split", False) and getattr(rows, "by_hand", False):
+        found.split = split
     if config.name:
         found.save(manager, str(config.name))
     return found
@@ -162,12 +172,19 @@ def _scored(config: DictConfig, split: str) -> tuple[DictConfig, str]:
 
 
 def make_data(config: DictConfig, manager: Any) -> Any:
-    """Make the DataModule of a configuration and see that its data is there."""
+    """Make the DataModule of a configuration and see that its data is there.
+
+    Raises:
+        InvalidArgument: no table is given, or one without pictures or labels.
+    """
     if config.data.get("train", "") is None:
         raise InvalidArgument("data.train has to be given", hint="data.train=flowers")
     data = _make("data", config.data, manager=manager)
     data.prepare_data()
     data.setup("fit")
+    rows = getattr(data, "train_dataset", None)
+    if isinstance(rows, LanceTorchDataset):
+        as_dataset(rows)
     return data
 
 
@@ -227,12 +244,6 @@ def _told(key: str, cause: BaseException) -> LancenbError:
     return InvalidArgument(
         f"{key} cannot be made: {(str(cause).strip() or repr(cause)).splitlines()[0]}"
     )
-
-
-def _config(config: Any) -> DictConfig:
-    from omegaconf import DictConfig, OmegaConf
-
-    return config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
 
 
 def _accumulated(config: Any) -> int:

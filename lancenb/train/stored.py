@@ -18,6 +18,9 @@ from ._rebuilding import checked, from_checkpoint, from_record, outline
 from .checkpoints import SCHEME, facts_of, read_checkpoint
 from .classifier import ImageClassifier
 
+#: Asks for the newest version, as in ``"resnet18@latest"``.
+LATEST = "latest"
+
 
 @dataclass
 class Start:
@@ -28,12 +31,21 @@ class Start:
         name: artefact to store to, or "".
         source: name and version of the weights it starts from.
         fresh: head tensors with fresh values.
+        made: whether the network was made here, with fresh weights.
     """
 
     module: ImageClassifier
     name: str = ""
     source: tuple[str, int] | None = None
     fresh: list[str] = field(default_factory=list)
+    made: bool = False
+
+    @property
+    def told(self) -> str:
+        """Where it starts, in words; "" for a classifier that was given."""
+        if self.source is not None:
+            return f"{self.source[0]} version {self.source[1]}"
+        return "fresh weights" if self.made else ""
 
 
 def load_classifier(
@@ -58,7 +70,7 @@ def load_classifier(
     """
     manager = as_manager(manager)
     if isinstance(model, str) and version is None:
-        model, version = _name_and_version(model, manager)
+        model, version = name_and_version(model, manager)
     if isinstance(model, str) and (manager is None or model not in manager) and _is_path(model):
         return _of_checkpoint(read_checkpoint(model), model)
     artifact = _artifact(model, manager)
@@ -100,7 +112,7 @@ def start_weights(module: ImageClassifier, start: str, manager: Any) -> None:
     Raises:
         WeightsMismatch: weights of another architecture.
     """
-    name, version = _name_and_version(start, manager)
+    name, version = name_and_version(start, manager)
     artifact = _artifact(name, manager)
     state, _, number = _weights(artifact, version)
     module.load_backbone(state, source=f"the weights of '{artifact.name}'")
@@ -118,6 +130,9 @@ def prepare_classifier(
     lr: float | None,
 ) -> Start:
     """Make the classifier to train from what the caller named.
+
+    The name of a network means fresh weights, whatever is stored under it; a stored model of such
+    a name is asked for by the artefact, or by a version: ``"resnet18@latest"``.
 
     Raises:
         ArtifactNotFound: neither stored nor known to torchvision.
@@ -145,16 +160,18 @@ def prepare_classifier(
     size = dataset.picture_size if isinstance(dataset, LanceTorchDataset) else None
     side = image_size or (size[0] if size and size[0] == size[1] and size[0] <= 64 else None)
     options |= {"num_classes": classes, "class_names": names, "image_size": side}
-    stored = not isinstance(model, str) or (manager is not None and model in manager)
-    if not stored:
-        if architecture is None and model not in known_networks():
+    fresh_name = None
+    if isinstance(model, str):
+        model, version, fresh_name = _asked_for(model, version, manager)
+    if fresh_name is not None:
+        if architecture is None and fresh_name not in known_networks():
             raise ArtifactNotFound(
-                f"{model!r} is neither a stored model nor a known network",
+                f"{fresh_name!r} is neither a stored model nor a known network",
                 hint="dm.list(kind='weights') shows the stored ones",
             )
         mean, std = _statistics(dataset)
-        module = ImageClassifier(architecture or model, mean=mean, std=std, **options)
-        return Start(module, name=model)
+        module = ImageClassifier(architecture or fresh_name, mean=mean, std=std, **options)
+        return Start(module, name=fresh_name, made=True)
     artifact = _artifact(model, manager)
     state, record, number = _weights(artifact, version)
     before = checked(record["classifier"], f"'{artifact.name}'") if "classifier" in record else {}
@@ -174,10 +191,29 @@ def prepare_classifier(
     return Start(module, artifact.name, (artifact.name, number), fresh)
 
 
-def _name_and_version(text: str, manager: Any) -> tuple[str, int | str | None]:
+def _asked_for(
+    text: str, version: int | str | None, manager: Any
+) -> tuple[str, int | str | None, str | None]:
+    """Name and version of the stored model that is meant, and the name when none is."""
+    name, asked = name_and_version(text, manager)
+    if asked is not None and version is not None:
+        raise InvalidArgument(f"{text!r} and version={version!r} are two", hint="give one")
+    version = version if asked is None else asked
+    there = manager is not None and name in manager
+    fresh = not there or (version is None and name in known_networks())
+    return name, version, name if fresh else None
+
+
+def name_and_version(text: str, manager: Any) -> tuple[str, int | str | None]:
+    """Split ``"name@version"`` where the catalogue has such a name; None for no version.
+
+    ``"latest"`` is the newest version, unless a tag of that name says otherwise.
+    """
     name, mark, version = text.partition("@")
     if not mark or manager is None or name not in manager:
         return text, None
+    if version == LATEST and version not in manager.tags(name):
+        return name, int(manager[name].version)
     return name, int(version) if version.isascii() and version.isdecimal() else version
 
 

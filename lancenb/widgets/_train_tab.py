@@ -38,16 +38,16 @@ class TrainPanel(Panel):
 
     def _inputs(self) -> Iterable[w.Widget]:
         self._model = choice("Start from", self._starts(), key="model")
-        self._name = text("Store as", key="name", placeholder=str(self._model.value))
+        self._name = text("Store as", key="name", placeholder=_plain(self._model.value))
         self._epochs = number("Epochs", key="epochs", value=1, low=1, high=10_000)
         self._steps = number("Steps (0: all)", key="steps", value=0, low=0)
         return (self._model, self._name, self._epochs, self._steps)
 
     def _starts(self) -> list[tuple[str, str]]:
         """Return what training can start from: networks, and weights of the catalogue."""
+        fresh = [(f"{name}, fresh weights", name) for name in _NETWORKS]
         stored = [artefact.name for artefact in self.manager.list(kind="weights")]
-        fresh = [(f"{name}, fresh weights", name) for name in _NETWORKS if name not in stored]
-        return [*fresh, *((f"{name}, as stored", name) for name in stored)]
+        return [*fresh, *((f"{name}, as stored", _stored(name)) for name in stored)]
 
     def _advanced(self) -> Iterable[w.Widget]:
         self._lr = text("Learning rate", key="lr", placeholder="the classifier's own")
@@ -63,12 +63,12 @@ class TrainPanel(Panel):
 
     def _refresh(self) -> None:
         super()._refresh()
-        self._name.placeholder = str(self._model.value)
+        self._name.placeholder = _plain(self._model.value)
         self._looking.ask(self._target())
 
     def _target(self) -> str:
         """Return the name of what the training makes."""
-        return self._name.value.strip() or str(self._model.value)
+        return self._name.value.strip() or _plain(self._model.value)
 
     def _look(self, name: str) -> None:
         """Say what the training would make; in a thread, the catalogue may be far away."""
@@ -115,7 +115,8 @@ class TrainPanel(Panel):
         return options
 
     def _work(self) -> Callable[..., Any]:
-        manager, model, data, options = self.manager, self._model.value, self._data, self._options()
+        manager, data, options = self.manager, self._data, self._options()
+        model = _start(self._model.value)
         curves = self.curves
         curves.layout.display = None
 
@@ -136,12 +137,13 @@ class TrainPanel(Panel):
 
     def _code(self) -> str:
         extra = "".join(f", {name}={value!r}" for name, value in self._options().items())
-        return f"lnb.fit({self._model.value!r}, {self._data!r}, manager=dm{extra})"
+        return f"lnb.fit({_start(self._model.value)!r}, {self._data!r}, manager=dm{extra})"
 
     def _show(self, result: Any) -> Iterable[w.Widget]:
-        chosen = self._model.value
-        self._model.options = self._starts()  # what was fresh is stored now
-        self._model.value = chosen
+        chosen = str(self._model.value)
+        self._model.options = self._starts()
+        # What was fresh is stored now: the next training goes on from there.
+        self._model.value = _stored(chosen) if self._target() == chosen else chosen
         self._looking.ask(self._target())  # there is one version more
         pairs = [
             ("version", result.version),
@@ -156,6 +158,20 @@ class TrainPanel(Panel):
 
     def _job_name(self) -> str:
         return f"train {self._target()}"
+
+
+def _stored(name: str) -> str:
+    """Return how stored weights are told from a network of their name with fresh ones."""
+    return f"{name}@latest" if name in _NETWORKS else name
+
+
+def _start(value: object) -> str:
+    """Return what ``fit`` starts from: it knows more networks than are offered here."""
+    return str(value) if value in _NETWORKS else f"{_plain(value)}@latest"
+
+
+def _plain(start: object) -> str:
+    return str(start).partition("@")[0]
 
 
 def _real(words: str, label: str) -> float:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import io
 import multiprocessing
 import pickle
@@ -426,3 +427,67 @@ def test_stream_is_a_choice_of_the_data_set(table):
     assert paths == [f"folder/{i:04}.png" for i in range(30)]
     assert sorted(sample["where"] for sample in stream) == paths
     assert len(pickle.loads(pickle.dumps(plain))) == 30
+
+
+def test_the_order_of_a_stream_is_given_with_it(table):
+    where = {"mapping": {"where": "path"}}
+    paths = [f"folder/{i:04}.png" for i in range(30)]
+    shown = LanceTorchDataset(table, stream=True, shuffle=False, **where)
+    assert [sample["where"] for sample in shown] == paths
+    assert [
+        s["where"] for s in LanceTorchDataset(table, stream=True, shuffle=True, **where)
+    ] != paths
+    with pytest.raises(InvalidArgument, match="no order") as caught:
+        LanceTorchDataset(table, shuffle=True)
+    assert "stream(shuffle=...)" in caught.value.hint
+    assert "shuffled by blocks" in LanceTorchDataset.__doc__
+
+
+def test_help_shows_the_arguments():
+    class Own(LanceTorchDataset):
+        def __init__(self, folder: str):
+            super().__init__(f"{folder}/t.lance")
+
+    shown = inspect.signature(LanceTorchDataset).parameters
+    wanted = list(inspect.signature(LanceTorchDataset.__init__).parameters)
+    assert ["self", *shown] == wanted
+    assert {"source", "filter", "nulls", "stream", "shuffle"} <= set(shown)
+    assert list(inspect.signature(Own).parameters) == ["folder"]
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("store/flowers@old", "DataManager(root)['flowers'] with version='old'"),
+        ("flowers@3", "DataManager(root)['flowers'] with version=3"),
+        ("flowers", "DataManager(root)['flowers']"),
+        ("tables/t.lance@2", "did you mean 't.lance' with version=2?"),
+    ],
+)
+def test_a_version_behind_a_name_is_given_apart(tmp_path, monkeypatch, given, hint):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").mkdir()
+    patterns(tmp_path / "tables" / "t.lance", 3)
+    with pytest.raises(NotFound) as caught:
+        LanceTorchDataset(given)
+    assert caught.value.hint.endswith(hint)
+
+
+def test_a_folder_of_pictures_is_converted_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for kind in ("cat", "dog"):
+        (tmp_path / "pics" / "train" / kind).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "pics" / "train" / kind / "1.png")
+    with pytest.raises(NotFound, match="no Lance table") as caught:
+        LanceTorchDataset("pics/train")
+    line, _, then = caught.value.hint.removeprefix("convert it first: ").partition(", then give ")
+    eval(line, {"lancenb": lancenb})
+    assert LanceTorchDataset(then.strip("'")).class_names == ["cat", "dog"]
+    with pytest.raises(NotFound) as caught:
+        LanceTorchDataset(tmp_path)
+    assert "train.lance" in caught.value.hint, "a folder of tables"
+    for left in ("_transactions", "data"):
+        (tmp_path / "broken" / left).mkdir(parents=True)
+        with pytest.raises(NotFound) as caught:
+            LanceTorchDataset("broken")
+        assert "interrupted first write" in caught.value.hint

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import lightning as L
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lightning.fabric.utilities.types import _Stateful
 from lightning.pytorch.utilities.combined_loader import CombinedLoader
 
@@ -50,20 +53,20 @@ class Net(L.LightningModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
-def _fit(net, batches, path=None, keep=True, **options):
+def _fit(net, batches, path=None, keep=True, loaders=None, **options):
     trainer = L.Trainer(
-        max_epochs=EPOCHS,
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        num_sanity_val_steps=0,
         callbacks=[LoaderState(batches)] if keep else [],
-        **options,
+        **{"max_epochs": EPOCHS, **options},
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer.fit(net, batches, ckpt_path=path)
+        trainer.fit(net, batches, ckpt_path=path, **loaders or {})
     return trainer
 
 
@@ -164,3 +167,87 @@ def test_limited_epochs_each_have_an_order_of_their_own():
     _fit(net, _batches(), limit_train_batches=2)
     wanted = [row for epoch in range(EPOCHS) for row in _wanted()[epoch * ROWS :][:8]]
     assert net.seen == wanted
+
+
+class StoppedAt(Net):
+    """Is killed in a hook, once so many steps are done."""
+
+    def __init__(self, hook, step, path):
+        super().__init__(step, path)
+        self.hook = hook
+
+    def validation_step(self, batch, batch_idx):
+        pass
+
+    def _stop(self, hook):
+        if hook == self.hook and self.global_step == self.kill_at:
+            self.trainer.save_checkpoint(self.path)
+            raise Stopped
+
+    def on_train_batch_end(self, *args):
+        self._stop("batch")
+
+    def on_train_epoch_end(self):
+        self._stop("epoch")
+
+    def on_validation_end(self):
+        self._stop("validation")
+
+
+def _gone_on_with(path, sizes, hook, epoch, keep=True, accumulate=1, by_steps=False):
+    """Rows of a run that stopped when an epoch was through, and of the rest with other batches."""
+    per_epoch = [math.ceil(math.ceil(ROWS / size) / accumulate) for size in sizes]
+    step, more = epoch * per_epoch[0], {"accumulate_grad_batches": accumulate}
+    every = step + (EPOCHS - epoch) * per_epoch[1]
+    limits = {"max_steps": every, "max_epochs": -1} if by_steps else {"max_epochs": EPOCHS}
+    loaders = {"val_dataloaders": [0]} if hook == "validation" else {}
+    net = StoppedAt(hook, step, path)
+    if hook == "end":
+        limit = {"max_steps": step, "max_epochs": -1} if by_steps else {"max_epochs": epoch}
+        trainer = _fit(net, _batches(sizes[0]), keep=keep, **limit, **more)
+        trainer.save_checkpoint(path)
+    else:
+        with pytest.raises(Stopped):
+            _fit(net, _batches(sizes[0]), keep=keep, loaders=loaders, **limits, **more)
+    last = StoppedAt("", 0, path)
+    trainer = _fit(last, _batches(sizes[1]), path, keep=keep, loaders=loaders, **limits, **more)
+    assert (trainer.current_epoch, trainer.global_step) == (EPOCHS, every)
+    return net.seen + last.seen
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(
+    sizes=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    hook=st.sampled_from(["batch", "validation", "epoch", "end"]),
+    epoch=st.integers(1, EPOCHS - 1),
+    accumulate=st.integers(1, 2),
+    by_steps=st.booleans(),
+)
+def test_the_end_of_an_epoch_and_another_batch_size(tmp_path_factory, **how):
+    path = str(tmp_path_factory.mktemp("ends") / "run.ckpt")
+    assert _gone_on_with(path, **how) == _wanted()
+
+
+@pytest.mark.parametrize("sizes", [(8, 2), (2, 8), (4, 4), (4, 3)])
+@pytest.mark.parametrize("hook", ["epoch", "end"])
+def test_the_end_of_an_epoch_without_a_callback(tmp_path, sizes, hook):
+    assert _gone_on_with(str(tmp_path / "run.ckpt"), sizes, hook, 1, keep=False) == _wanted()
+
+
+@pytest.mark.parametrize("by_steps", [False, True])
+@pytest.mark.parametrize("steps", [1, 3, 4])
+def test_rows_that_are_no_batch_any_more_end_their_epoch(tmp_path, steps, by_steps):
+    """Four batches of five are an epoch; after three of them there is none of ten left."""
+    path, first, last = str(tmp_path / "run.ckpt"), Net(), Net()
+    if by_steps:
+        stopped = _fit(first, _batches(5, drop_last=True), max_steps=steps)
+        stopped.save_checkpoint(path)
+    else:
+        first.kill_at, first.path = steps, path
+        _killed(first, _batches(5, drop_last=True))
+    trainer = _fit(last, _batches(10, drop_last=True), path)
+    assert trainer.current_epoch == EPOCHS
+    rest = (ROWS - 5 * steps) // 10 * 10
+    kept = [5 * steps + rest, 20, 20]
+    wanted = [_wanted()[epoch * ROWS :][: kept[epoch]] for epoch in range(EPOCHS)]
+    assert first.seen + last.seen == [row for epoch in wanted for row in epoch]

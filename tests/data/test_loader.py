@@ -4,14 +4,17 @@ import itertools
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
+from torch.utils.data import IterableDataset
 from torchvision.transforms import v2
 
 from lancenb.data import (
     CropFlip,
     EpochBatches,
     LanceTorchDataset,
+    LanceTorchStream,
     channel_stats,
     epoch_order,
     loader,
@@ -147,6 +150,53 @@ def test_pictures_of_different_sizes_ask_for_a_transform(tmp_path):
     images, _ = next(iter(loader(data, 4)))
     assert images.shape == (4, 3, 24, 24)
     assert images.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("options", [{}, {"transform": dict}, {"cache": False}])
+def test_lists_of_varying_length_are_named_with_what_fits_them(tmp_path, options):
+    lists = pa.array([list(range(row % 3)) for row in range(6)])
+    uri = write(pa.table({"y": list(range(6)), "parts": lists}), tmp_path / "l.lance")
+    with pytest.raises(InvalidArgument, match=r"shapes for 'parts': \(0,\), \(1,\)") as caught:
+        list(loader(LanceTorchDataset(uri, **options), 3))
+    assert "pad_sequence" in caught.value.hint
+    assert "images" not in caught.value.hint
+
+    def cut(sample):
+        part = sample["parts"][:1]
+        return {**sample, "parts": torch.nn.functional.pad(part, (0, 1 - len(part)))}
+
+    batch = next(iter(loader(LanceTorchDataset(uri, transform=cut), 3)))
+    assert batch["parts"].tolist() == [[0], [0], [0]]
+
+
+class Endless:
+    def __getitem__(self, row):
+        return row
+
+
+class Counted(IterableDataset):
+    def __len__(self):
+        return 3
+
+    def __iter__(self):
+        return iter(range(3))
+
+
+@pytest.mark.parametrize(
+    ("source", "word", "hint"),
+    [
+        (LanceTorchStream([1, 2]), "LanceTorchStream has no samples by number", "data set itself"),
+        (Counted(), "Counted has no samples by number", "data set itself"),
+        (iter([1, 2]), "list_iterator has no samples by number", "list"),
+        ({1, 2}, "set has no samples by number", "list"),
+        (None, "NoneType has no samples by number", "LanceTorchDataset"),
+        (Endless(), "Endless has no length", "list"),
+    ],
+)
+def test_what_has_no_samples_by_number_or_no_length_is_refused(source, word, hint):
+    with pytest.raises(InvalidArgument, match=word) as caught:
+        loader(source, 4)
+    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize("train", [False, True])

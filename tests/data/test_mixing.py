@@ -64,6 +64,29 @@ def test_shares_are_rounded_by_largest_remainder():
     assert mix(list(zip(sources, (1, 1, 2), strict=True))).counts == [4, 4, 7]
 
 
+@pytest.mark.parametrize("size", [1e308, 1.0, 1e-320])
+def test_weights_of_any_size_give_the_same_shares(size):
+    sources = _named(5, 5)
+    assert mix([(source, size) for source in sources]).counts == [5, 5]
+    assert mix([(sources[0], size), (sources[1], size / 4)], 10).counts == [8, 2]
+
+
+def test_an_epoch_whose_samples_cannot_be_numbered_is_refused():
+    mixed = mix(list(zip(_named(7, 3), (1, 1), strict=True)), seed=1)
+    last = 2**63 // len(mixed) - 1
+    for shuffle in (True, False):
+        batches = loader(mixed, 4, shuffle=shuffle, collate_fn=list)
+        batches.set_epoch(last)
+        assert len(next(iter(batches))) == 4
+        for epoch in (last + 1, 2**62, 2**63 - 1):
+            with pytest.raises(InvalidArgument, match="has no epoch"):  # noqa: PT012
+                batches.set_epoch(epoch)
+                next(iter(batches))
+        state = {**batches.state_dict(), "epoch": 2**63}
+        with pytest.raises(InvalidArgument, match=r"below 2\*\*63"):
+            batches.load_state_dict(state)
+
+
 def test_without_shuffle_the_sources_take_turns_evenly():
     mixed = mix(list(zip(_named(4, 4), (3, 1), strict=True)), 8)
     seen = [source for source, _ in _epoch(mixed, 0, shuffle=False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 import torch
 from torchvision.transforms import v2
@@ -12,6 +13,7 @@ import lancenb as lnb
 from lancenb.data import JiTDataModule, LanceDataModule, LanceTorchDataset, channel_stats
 from lancenb.errors import (
     ArtifactNotFound,
+    ColumnNotFound,
     EmptyInput,
     InvalidArgument,
     NotFound,
@@ -233,8 +235,6 @@ def test_other_data_sets_and_tables_without_pictures(tmp_path):
     assert module.get_dataset_info()["num_samples"] == 10
     with pytest.raises(InvalidArgument, match="from a table"):
         LanceDataModule(pairs, val_fraction=0.5).setup()
-    import pyarrow as pa
-
     uri = write(pa.table({"x": [float(i) for i in range(10)]}), tmp_path / "x.lance")
     batches = list(LanceDataModule(uri, batch_size=4).train_dataloader())
     assert sorted(v for batch in batches for v in batch["x"].tolist()) == list(range(10))
@@ -249,6 +249,40 @@ def test_a_transform_of_yours_is_kept(train):
     data = LanceTorchDataset(train, transform=v2.Resize(24))
     module = LanceDataModule(data, batch_size=6)
     assert next(iter(module.train_dataloader()))[0].shape == (6, 3, 24, 24)
+
+
+def test_numbers_per_channel_of_what_has_no_pictures(tmp_path):
+    uri = write(pa.table({"x": [1.0, 2.0], "y": [0, 1]}), tmp_path / "x.lance")
+    for ask in (
+        lambda: channel_stats(LanceTorchDataset(uri)),
+        lambda: LanceDataModule(uri).stats,
+    ):
+        with pytest.raises(ColumnNotFound, match=r"'x\.lance' has no image column") as caught:
+            ask()
+        assert caught.value.hint == "its columns are x, y"
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("shapes@1", "LanceTorchDataset(dm['shapes'], version=1)"),
+        ("shapes@best", "LanceTorchDataset(dm['shapes'], version='best')"),
+        ("store/shapes@1", "LanceTorchDataset(dm['shapes'], version=1)"),
+        ("far/t.lance@1", "LanceTorchDataset('far/t.lance', version=1)"),
+    ],
+)
+def test_a_version_behind_a_name_is_given_apart(tmp_path, given, hint):
+    for manager in (None, lnb.DataManager(tmp_path)):
+        with pytest.raises(InvalidArgument, match="version is given apart") as caught:
+            LanceDataModule(given, manager=manager).setup()
+        assert caught.value.hint == hint
+    with pytest.raises(InvalidArgument, match="version is given apart"):
+        LanceDataModule([(torch.zeros(3, 8, 8), 0)], val=given).prepare_data()
+
+
+def test_a_table_with_such_a_name_is_opened(tmp_path):
+    uri = patterns(tmp_path / "a@1.lance", 6)
+    assert LanceDataModule(uri).get_dataset_info()["num_samples"] == 6
 
 
 @pytest.mark.parametrize("epochs", [1, 3])

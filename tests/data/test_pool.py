@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import pickle
 import threading
 
@@ -23,8 +24,15 @@ def _filled(pool: BatchPool, value: int) -> torch.Tensor:
     return pool.empty(SHAPE).fill_(value)
 
 
-def test_memory_nobody_uses_is_used_again():
+def _keeping() -> BatchPool:
+    """A pool that keeps memory for batches of this shape: it has been asked for one before."""
     pool = BatchPool()
+    pool.empty(SHAPE)
+    return pool
+
+
+def test_memory_nobody_uses_is_used_again():
+    pool = _keeping()
     address = _filled(pool, 1).data_ptr()
     assert _filled(pool, 2).data_ptr() == address
     held = _filled(pool, 3)
@@ -62,7 +70,7 @@ def _read(held) -> list[int]:
 @pytest.mark.filterwarnings("ignore:TypedStorage")
 @pytest.mark.parametrize("holder", HOLDERS)
 def test_whatever_refers_to_a_batch_keeps_it(holder):
-    pool = BatchPool()
+    pool = _keeping()
     held = HOLDERS[holder](_filled(pool, 7))
     gc.collect()
     for value in range(20):
@@ -77,14 +85,14 @@ def test_whatever_refers_to_a_batch_keeps_it(holder):
 
 
 def test_a_list_of_all_batches_is_never_overwritten():
-    pool = BatchPool()
+    pool = _keeping()
     held = [_filled(pool, value) for value in range(60)]
     assert [batch.unique().tolist() for batch in held] == [[value] for value in range(60)]
     assert len(pool._pieces) <= 16, "what is kept for later is bounded"
 
 
 def test_a_batch_moved_to_other_processes_is_given_up():
-    pool = BatchPool()
+    pool = _keeping()
     batch = _filled(pool, 5)
     batch.share_memory_()
     shared = batch.data_ptr()
@@ -93,29 +101,94 @@ def test_a_batch_moved_to_other_processes_is_given_up():
 
 
 def test_a_resized_batch_is_given_up():
-    pool = BatchPool()
+    pool = _keeping()
     batch = _filled(pool, 5)
     batch.resize_(1000)
     address = batch.data_ptr()
     assert _filled(pool, 6).data_ptr() != address
 
 
-def test_small_batches_do_not_sit_on_large_memory():
+def test_memory_is_as_large_as_the_batch_in_it():
+    pool = _keeping()
+    _filled(pool, 1)
+    rows = SHAPE[0]
+    for count in (rows - 1, rows // 2, rows + 1, rows, 1, 2 * rows):
+        batch = pool.empty((count, *SHAPE[1:]))
+        assert batch.untyped_storage().nbytes() == batch.nbytes
+
+
+def test_a_size_that_is_asked_for_once_is_not_kept_and_pushes_nothing_out():
+    pool = _keeping()
+    held = [_filled(pool, value) for value in range(20)]
+    full = list(pool._pieces)
+    assert len(full) == 16
+    held.clear()
+    for count in range(1, 20):
+        pool.empty((count,))
+    assert pool._pieces == full
+
+
+def test_sizes_that_change_all_the_time_do_not_pile_up():
     pool = BatchPool()
-    pool.empty((1000,))
-    assert pool.empty((100,)).untyped_storage().nbytes() == 100
+    for count in range(300):
+        pool.empty((1 + count // 2, 10))  # each of them twice
+    assert len(pool._pieces) <= 16
+    for _ in range(40):
+        held = [pool.empty(SHAPE) for _ in range(3)]
+    assert {piece.nbytes for piece in pool._pieces} == {held[0].nbytes}
+
+
+def _saved(batch: torch.Tensor) -> int:
+    """Bytes of everything that is written with a batch."""
+    file = io.BytesIO()
+    torch.save(batch, file)
+    file.seek(0)
+    return torch.load(file).untyped_storage().nbytes()
+
+
+def test_the_last_smaller_batch_of_an_epoch_carries_no_rows_of_others(tmp_path):
+    values = pa.array(np.arange(320 * 512, dtype=np.float32))
+    rows = pa.table({"v": pa.FixedSizeListArray.from_arrays(values, 512)})
+    data = LanceTorchDataset(write(rows, tmp_path / "t.lance"))
+    batches = loader(data, 120, threads=0)
+    for _ in range(3):
+        sizes = [(len(batch["v"]), _saved(batch["v"])) for batch in batches]
+        assert sizes == [(rows, rows * 2048) for rows in (120, 120, 80)]
+    assert {piece.nbytes for piece in data.pool._pieces} >= {120 * 2048}
+
+
+class Same:
+    """Any picture as it is, by a transform."""
+
+    def __call__(self, picture: torch.Tensor) -> torch.Tensor:
+        return picture
+
+
+@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("transform", [None, Same(), RandomCropResize(24)])
+def test_a_batch_without_its_unreadable_rows_carries_no_rows_of_others(tmp_path, cache, transform):
+    cells = [png(pattern(i % 3, i, 40)) for i in range(12)]
+    cells[9] = cells[10] = b"junk"
+    table = image_table(cells, [i % 3 for i in range(12)])
+    uri = write(table, tmp_path / "t.lance")
+    data = LanceTorchDataset(uri, transform=transform, on_error="skip", cache=cache)
+    batches = [images for _ in range(2) for images, _ in loader(data, 6, threads=0)]
+    assert [len(batch) for batch in batches] == [6, 4] * 2
+    for batch in batches:
+        assert batch.untyped_storage().nbytes() == batch.nbytes == _saved(batch)
+    assert batches[0].stride()[1:] == batches[1].stride()[1:], "in the same order of channels"
 
 
 def test_without_a_reference_count_nothing_is_used_again(monkeypatch):
     monkeypatch.setattr("lancenb.data._pool._count", None)
-    pool = BatchPool()
+    pool = _keeping()
     held = _filled(pool, 1)
     assert _filled(pool, 2).data_ptr() != held.data_ptr()
     assert held.unique().tolist() == [1]
 
 
 def test_threads_never_get_the_same_memory():
-    pool = BatchPool()
+    pool = _keeping()
     wrong = []
 
     def work(value: int) -> None:
@@ -133,8 +206,9 @@ def test_threads_never_get_the_same_memory():
 
 
 def test_a_pool_pickles_empty():
-    pool = BatchPool()
+    pool = _keeping()
     _filled(pool, 1)
+    assert pool._pieces
     assert pickle.loads(pickle.dumps(pool))._pieces == []
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from lancenb.data import LanceTorchDataset, loader
+from lancenb.data import LanceTorchDataset, loader, split
 from lancenb.data._collate import collate
 from lancenb.errors import CorruptInput, InvalidArgument
 from tests.data.tables import write
@@ -151,6 +151,32 @@ def test_nulls_are_filled_with_a_mask_beside(tmp_path):
     assert list(few.read_batch([0, 1])) == ["f", "f_mask"], "keys do not depend on the rows"
     with pytest.raises(InvalidArgument, match="nulls"):
         LanceTorchDataset(uri, nulls="ignore")
+
+
+def test_missing_text_without_a_tokenizer(tmp_path):
+    uri = write(pa.table({"text": ["a", None], "x": [1, 2]}), tmp_path / "t.lance")
+    assert LanceTorchDataset(uri)[1]["text"] is None
+    filled = LanceTorchDataset(uri, nulls="fill")
+    assert filled[1]["text"] == ""
+    batch = filled.read_batch([1, 0])
+    assert batch["text"] == ["", "a"]
+    assert batch["text_mask"].tolist() == [False, True]
+
+
+@pytest.mark.parametrize("kinds", [["a", "b", None, "b"] * 5, [0, 1, None, 1] * 5])
+def test_labels_are_filled_in_all_at_once_as_in_samples(tmp_path, kinds):
+    uri = write(pa.table({"f": [float(i) for i in range(20)], "kind": kinds}), tmp_path / "t.lance")
+    chosen = {"f": "f", "label": "kind"}
+    data = LanceTorchDataset(uri, mapping=chosen, nulls="fill")
+    assert data.labels().tolist() == [0, 1, -100, 1] * 5
+    assert data.labels().tolist() == [int(data[i]["label"]) for i in range(20)]
+    assert data.num_classes == 2
+    rest, part = split(data, 0.25)
+    assert sorted(rest.labels().tolist() + part.labels().tolist()) == sorted([0, 1, -100, 1] * 5)
+    assert int((part.labels() == -100).sum()) in (1, 2)
+    assert LanceTorchDataset(uri, mapping=chosen, nulls="fill", filter="kind IS NULL")[0]
+    with pytest.raises(CorruptInput, match="row 2 "):
+        LanceTorchDataset(uri, mapping=chosen).labels()
 
 
 def test_a_number_missing_inside_a_list_is_never_made_up(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from lancenb.data._table import PinnedTable
 from lancenb.errors import InvalidArgument, InvalidName
 from lancenb.scale import add_column
-from lancenb.scale.columns import _found_type
+from lancenb.scale.columns import _check_name, _found_type
 from lancenb.store import lance_module
 
 
@@ -51,11 +51,34 @@ def test_names_that_are_none(table, name):
         add_column(table, name, len)
 
 
+@pytest.mark.parametrize("name", ["a.b", ".", "a`b", "a\0b", "a\ud800"])
+def test_names_that_lance_does_not_find_again(table, name, monkeypatch):
+    monkeypatch.setattr("lancenb.scale.columns.running", lambda: pytest.fail("Ray was started"))
+    with pytest.raises(InvalidName, match="because of the character") as caught:
+        add_column(table, name, len)
+    assert "letters" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["a b", "größe", 'a"b'])
+def test_names_with_other_characters_are_fine(name):
+    _check_name(name)
+
+
+class _Mute:
+    """Values that fail without a word."""
+
+    def __iter__(self):
+        raise RuntimeError
+
+
 @pytest.mark.parametrize(
     ("fn", "said"),
     [
         (lambda batch: 5, "'y' gave no values of one type, but int"),
         (lambda batch: [1, "a", {}], "'y' gave no values of one type, but list"),
+        (lambda batch: [2**70] * len(batch), "but list: Python int too large"),
+        (lambda batch: batch.to_pandas(), "'y' gave no values of one type, but DataFrame"),
+        (lambda batch: _Mute(), "'y' gave no values of one type, but _Mute: RuntimeError"),
         (lambda batch: batch["z"], "'y' failed: KeyError"),
     ],
 )

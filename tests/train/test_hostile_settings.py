@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -85,6 +86,53 @@ def test_more_than_the_tensors_hold_is_never_allocated(tmp_path, never_made, set
         load_classifier(checkpoint(tmp_path, **settings))
     with pytest.raises(WeightsMismatch, match="'m' "):
         load_classifier("m", manager=stored(tmp_path, **settings))
+
+
+def with_head(folder, make, classes: int) -> str:
+    """A file of torch whose head says that it is of so many classes."""
+    state = MODULE.state_dict() | {
+        "net.fc.weight": make((classes, 128)), "net.fc.bias": make((classes,)),
+    }  # fmt: skip
+    given = {**MODULE.hparams, "num_classes": classes}
+    torch.save({"state_dict": state, "hyper_parameters": given}, folder / "c.ckpt")
+    return str(folder / "c.ckpt")
+
+
+HOLLOW = {
+    "values in memory for 1": lambda shape: torch.zeros(1).expand(shape),
+    "the device meta": lambda shape: torch.zeros(shape, device="meta"),
+    "torch.sparse_coo": lambda shape: (
+        torch.zeros(0).to_sparse().sparse_resize_(shape, len(shape), 0)
+    ),
+    "torch.complex64": lambda shape: torch.zeros(1, dtype=torch.complex64).expand(shape),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Validating sparse")
+@pytest.mark.parametrize("classes", [3, 5_000_000])
+@pytest.mark.parametrize("said", HOLLOW)
+def test_tensors_without_values_are_never_allocated(tmp_path, never_made, said, classes):
+    path = with_head(tmp_path, HOLLOW[said], classes)
+    assert os.path.getsize(path) < 10**6
+    with pytest.raises(CorruptInput, match=rf"c\.ckpt is damaged: 'net.fc.weight' is .*{said}"):
+        load_classifier(path)
+
+
+def test_a_training_does_not_go_on_with_tensors_without_values(tmp_path):
+    path = with_head(tmp_path, HOLLOW["the device meta"], 3)
+    with pytest.raises(CorruptInput, match=r"c\.ckpt is damaged: 'net.fc.weight'"):
+        fit("simple_cnn", "pics", manager=store(tmp_path), accelerator="cpu", resume=path)
+
+
+def test_tensors_that_are_views_or_of_another_precision_are_loaded(tmp_path):
+    wide = torch.randn(4, 256)
+    for make in (
+        lambda shape: wide[: shape[0], : shape[-1]] if len(shape) == 2 else wide[0, : shape[0]],
+        lambda shape: torch.ones(shape[::-1]).t(),
+        lambda shape: torch.ones(shape, dtype=torch.float16),
+    ):
+        found = load_classifier(with_head(tmp_path, make, 3))
+        assert torch.equal(found.state_dict()["net.fc.weight"], make((3, 128)).float())
 
 
 @pytest.mark.parametrize("settings", WRONG[:13], ids=str)

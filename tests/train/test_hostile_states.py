@@ -37,6 +37,12 @@ CASES: list[tuple[tuple[Any, ...], Any]] = [
     ((*FIT, "epoch_loop.batch_progress", "is_last_batch"), "no"),
     ((*FIT, "epoch_loop.batch_progress", "current", "ready"), 1.5),
     ((*FIT, "epoch_loop.automatic_optimization.optim_progress", "optimizer"), {"step": 1}),
+    ((*FIT, "epoch_progress", "current"), torch.zeros(2)),
+    ((*FIT, "epoch_progress", "current", "processed"), torch.zeros(2)),
+    ((*FIT, "epoch_loop.automatic_optimization.optim_progress", "optimizer", "step", "total"),
+     {"ready": 10**30, "completed": 10**30}),
+    ((*FIT, "epoch_loop.automatic_optimization.optim_progress", "optimizer", "step", "total"),
+     {"ready": 2**63 - 1, "completed": 2**63 - 1}),
     ((*FIT, "epoch_loop.state_dict"), [1]),
     ((*FIT, "epoch_loop.state_dict", "_batches_that_stepped"), "x"),
     ((*FIT, "state_dict", "combined_loader"), {"a": 1}),
@@ -46,6 +52,7 @@ CASES: list[tuple[tuple[Any, ...], Any]] = [
     (("callbacks", "Recorder"), {}),
     (("callbacks", "Recorder", "columns"), ["a"] * 7),
     (("callbacks", "Recorder", "values"), [1]),
+    (("callbacks", "Recorder", "values"), torch.full((1, 7), 1e30, dtype=torch.float64)),
     (("callbacks", "Randomness"), 5),
     (("callbacks", "Randomness", "torch"), torch.zeros(3)),
     (("callbacks", "Randomness", "numpy"), NUMPY),
@@ -65,6 +72,7 @@ CASES: list[tuple[tuple[Any, ...], Any]] = [
     (("optimizer_states", 0, "state", 0), 5),
     (("optimizer_states", 0, "state", 0, "momentum_buffer"), 5),
     (("optimizer_states", 0, "state", 0, "momentum_buffer"), torch.zeros(2)),
+    (("optimizer_states", 0, "state", 0, "momentum_buffer"), torch.full((32, 3, 3, 3), math.nan)),
     (("lr_schedulers",), {}),
     (("lr_schedulers",), []),
     (("lr_schedulers", 0), 5),
@@ -77,7 +85,7 @@ CASES: list[tuple[tuple[Any, ...], Any]] = [
     (("pytorch-lightning_version",), 5),
     (("hyper_parameters", "lr"), "x"),
     (("hyper_parameters", "momentum"), [1]),
-]
+]  # fmt: skip
 
 
 class Notes(L.Callback):
@@ -114,6 +122,10 @@ def tampered(content, place, value) -> dict[str, Any]:
 
 def go_on(dm, folder, content, model: Any = "simple_cnn", **more: Any):
     LanceCheckpointIO().save_checkpoint(content, folder / "c.ckpt")
+    return resume(dm, folder, model, **more)
+
+
+def resume(dm, folder, model: Any, **more: Any):
     keep = Checkpoints(folder=str(folder / "more"))
     options = {**OPTIONS, "checkpoint": keep, "callbacks": [Notes()], **more}
     return fit(model, "pics", manager=dm, resume=str(folder / "c.ckpt"), **options)
@@ -172,27 +184,99 @@ def test_what_fails_in_the_training_itself_stays_as_it_is(kept, tmp_path):
         go_on(dm, tmp_path, content, callbacks=[Notes(), Fails()])
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_moments_of_adam_are_looked_at_too(kept, tmp_path, optimizer):
-    dm, _ = kept
+def adam(optimizer: str = "adam") -> ImageClassifier:
+    return ImageClassifier("simple_cnn", 3, optimizer=optimizer, schedule="constant")
 
-    def module():
-        return ImageClassifier("simple_cnn", 3, optimizer=optimizer, schedule="constant")
 
-    keep = Checkpoints(every_steps=1, folder=str(tmp_path / "k"))
+@pytest.fixture(scope="module", params=["adam", "adamw"])
+def moments(kept, request, tmp_path_factory):
+    """The name of an optimizer, and the content of a checkpoint of a training by it."""
+    folder = tmp_path_factory.mktemp("moments")
+    keep = Checkpoints(every_steps=1, folder=str(folder / "k"))
     with pytest.raises(RuntimeError, match="stopped"):
-        fit(module(), "pics", manager=dm, checkpoint=keep, callbacks=BREAK, **OPTIONS)
-    content = read_checkpoint(tmp_path / "k" / "last.ckpt")
-    assert len(go_on(dm, tmp_path, content, module()).history) == 2
-    state = ("optimizer_states", 0, "state", 0)
-    for place, value in (
-        (state, {"step": torch.tensor(1.0)}),
-        ((*state, "exp_avg_sq"), torch.zeros(3)),
-        ((*state, "step"), torch.zeros(32, 3, 3, 3)),
-        (("optimizer_states", 0, "param_groups", 0, "betas"), (0.9,)),
-    ):
-        with pytest.raises(CorruptInput, match=r"c\.ckpt"):
-            go_on(dm, tmp_path, tampered(content, place, value), module())
+        fit(
+            adam(request.param), "pics", manager=kept[0], checkpoint=keep, callbacks=BREAK,
+            **OPTIONS,
+        )  # fmt: skip
+    return request.param, read_checkpoint(folder / "k" / "last.ckpt")
+
+
+SHAPE = (32, 3, 3, 3)
+STATE = ("optimizer_states", 0, "state", 0)
+MOMENTS: list[tuple[tuple[Any, ...], Any, str]] = [
+    (STATE, {"step": torch.tensor(1.0)}, "lacks 'exp_avg'"),
+    ((*STATE, "exp_avg"), None, "lacks 'exp_avg'"),
+    ((*STATE, "exp_avg_sq"), torch.zeros(3), "exp_avg_sq of a weight of shape"),
+    ((*STATE, "step"), torch.zeros(SHAPE), "step of a weight of shape"),
+    ((*STATE, "step"), torch.tensor(-1.0), "step .* is negative"),
+    ((*STATE, "step"), torch.tensor(-5.0), "step .* is negative"),
+    ((*STATE, "step"), torch.tensor(math.nan), "step .* is not finite"),
+    ((*STATE, "step"), torch.tensor(math.inf), "step .* is not finite"),
+    ((*STATE, "exp_avg"), torch.full(SHAPE, math.nan), "exp_avg .* is not finite"),
+    ((*STATE, "exp_avg_sq"), torch.full(SHAPE, math.inf), "exp_avg_sq .* is not finite"),
+    ((*STATE, "exp_avg_sq"), torch.full(SHAPE, -1.0), "exp_avg_sq .* is negative"),
+    (("optimizer_states", 0, "param_groups", 0, "betas"), (0.9,), "betas"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "said"), MOMENTS, ids=lambda part: str(part)[:50])
+def test_moments_of_adam_are_looked_at_too(kept, moments, tmp_path, place, value, said):
+    optimizer, content = moments
+    with pytest.raises(CorruptInput, match=rf"c\.ckpt, which is damaged: .*{said}"):
+        go_on(kept[0], tmp_path, tampered(content, place, value), adam(optimizer))
+
+
+ONE = torch.zeros(SHAPE)
+WITHOUT_MEMORY: list[tuple[tuple[Any, ...], Any, str]] = [
+    ((*STATE, "exp_avg"), torch.zeros(1).expand(SHAPE), "values in memory for 1"),
+    ((*STATE, "exp_avg"), torch.zeros(1).bfloat16().expand(10**12), "values in memory for 1"),
+    ((*STATE, "exp_avg"), torch.zeros(SHAPE).to_sparse(), "layout torch.sparse_coo"),
+    ((*STATE, "exp_avg"), torch.zeros(SHAPE, dtype=torch.complex64), "torch.complex64"),
+    ((*STATE, "step"), torch.zeros((), device="meta"), "the device meta"),
+    (STATE, {"step": torch.tensor(1.0), "exp_avg": ONE, "exp_avg_sq": ONE}, "share their memory"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Validating sparse")
+@pytest.mark.parametrize(("place", "value", "said"), WITHOUT_MEMORY, ids=lambda p: str(p)[:50])
+def test_moments_in_a_file_that_have_no_memory_of_their_own(
+    kept, moments, tmp_path, place, value, said
+):
+    optimizer, content = moments
+    torch.save(without_numpy(tampered(content, place, value)), tmp_path / "c.ckpt")
+    with pytest.raises(CorruptInput, match=rf"c\.ckpt, which is damaged: .*{said}"):
+        resume(kept[0], tmp_path, adam(optimizer))
+
+
+def without_numpy(content) -> dict[str, Any]:
+    """What torch reads again without running code."""
+    found = copy.deepcopy(content)
+    del found["callbacks"]["Randomness"]
+    return found
+
+
+def test_moments_that_are_as_they_should_be(kept, moments, tmp_path):
+    optimizer, content = moments
+    assert len(go_on(kept[0], tmp_path, content, adam(optimizer)).history) == 2
+    flat, found = torch.zeros(2, *SHAPE), without_numpy(content)
+    entry = found["optimizer_states"][0]["state"][0]
+    entry["exp_avg"], entry["exp_avg_sq"] = flat[0], flat[1]  # side by side in one memory
+    (tmp_path / "plain").mkdir()
+    torch.save(found, tmp_path / "plain" / "c.ckpt")
+    assert len(resume(kept[0], tmp_path / "plain", adam(optimizer)).history) == 2
+
+
+def test_a_complete_run_that_diverged_is_still_read(kept, moments, tmp_path):
+    """No step is made of its moments."""
+    optimizer, content = moments
+    keep = Checkpoints(every_steps=1, folder=str(tmp_path / "whole"))
+    go_on(kept[0], tmp_path, content, adam(optimizer), checkpoint=keep)
+    whole = read_checkpoint(tmp_path / "whole" / "last.ckpt")
+    lost = tampered(whole, (*STATE, "exp_avg"), torch.full(SHAPE, math.nan))
+    with pytest.warns(UserWarning, match="nothing was trained"):
+        assert len(go_on(kept[0], tmp_path, lost, adam(optimizer)).history) == 2
+    with pytest.raises(CorruptInput, match="as after a training that diverged"):
+        go_on(kept[0], tmp_path, lost, adam(optimizer), epochs=2)
 
 
 def test_fewer_counts_of_an_older_lightning_are_no_damage(kept, tmp_path):

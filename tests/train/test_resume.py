@@ -137,10 +137,25 @@ def test_without_validation_the_last_one_is_the_best(dm):
 
 
 @pytest.mark.parametrize("module", [False, True])
-@pytest.mark.parametrize("sizes", [[8, 4], [4, 8]])
-def test_another_batch_size_leaves_no_row_out_in_later_epochs(dm, tmp_path, module, sizes):
-    seen, _ = trained(dm, tmp_path / "kept", [3], module=module, sizes=sizes)
+@pytest.mark.parametrize(
+    ("sizes", "stop"), [([8, 4], 3), ([4, 8], 3), ([8, 4], 8), ([4, 8], 15), ([32, 8], 2)]
+)
+def test_another_batch_size_leaves_no_row_out_in_later_epochs(dm, tmp_path, module, sizes, stop):
+    seen, _ = trained(dm, tmp_path / "kept", [stop], module=module, sizes=sizes)
     assert each_once(seen)
+    assert sorted(seen) == [0, 1]
+
+
+@pytest.mark.parametrize("module", [False, True])
+@pytest.mark.parametrize("sizes", [(32, 8), (8, 32)])
+def test_more_epochs_with_another_batch_size(dm, tmp_path, module, sizes):
+    pictures: dict[int, Counter[bytes]] = {}
+    for epochs, size in zip((1, 3), sizes, strict=True):
+        seen, _ = trained(dm, tmp_path / "kept", [], module=module, sizes=[size], epochs=epochs)
+        assert not set(pictures) & set(seen)
+        pictures |= seen
+    assert sorted(pictures) == [0, 1, 2]
+    assert each_once(pictures)
 
 
 def test_loaders_of_another_kind_are_left_alone():
