@@ -58,7 +58,7 @@ def _collated(samples: list[Any], part: str) -> Any:
             raise _of_shapes(shapes, part)
         return torch.stack(samples)
     if isinstance(first, _NUMBERS):
-        return torch.tensor(samples)
+        return torch.tensor(samples, device="cpu")
     if isinstance(first, dict):
         return {key: _collated([s[key] for s in samples], f" for {key!r}") for key in first}
     if isinstance(first, tuple):

@@ -113,7 +113,7 @@ class RandomCropResize:
         rows = slice(box.top, box.top + box.height)
         crop = picture[:, rows, box.left : box.left + box.width]
         shape = (self.side, self.side, len(picture))
-        out = torch.empty(shape, dtype=picture.dtype).permute(2, 0, 1)
+        out = torch.empty(shape, dtype=picture.dtype, device="cpu").permute(2, 0, 1)
         self.render(crop, box.mirrored, out)
         return out
 

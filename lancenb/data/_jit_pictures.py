@@ -50,7 +50,9 @@ class PictureSet(Dataset[Any]):
         self.targets = source.labels
         self.bad: dict[int, BadRow] = {}
         # one slot per worker, in shared memory: workers cannot hand rows back, but they can count
-        self.worker_bad = torch.zeros(_WORKER_SLOTS, dtype=torch.int64).share_memory_()
+        self.worker_bad = torch.zeros(
+            _WORKER_SLOTS, dtype=torch.int64, device="cpu"
+        ).share_memory_()
 
     @property
     def name(self) -> str:
@@ -129,7 +131,7 @@ class PictureSet(Dataset[Any]):
                 row, path = self.source.row(place), self.source.path(place)
                 error.add_note(f"this was at row {row} ('{path}') of '{self.name}'")
                 raise
-            found.append((picture, torch.tensor(int(self.targets[place])), seed))
+            found.append((picture, torch.tensor(int(self.targets[place]), device="cpu"), seed))
         return found
 
     def finish(

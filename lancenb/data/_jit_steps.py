@@ -97,7 +97,7 @@ def _mirrored(step: Any, picture: Any, seed: int | None) -> Any:
         return step(picture)
     # the type in the seed: a picture turned both ways draws twice
     generator = torch.Generator().manual_seed(seed ^ _FLIPS.index(type(step)) % 2)
-    if float(torch.rand(1, generator=generator)) >= step.p:
+    if float(torch.rand(1, generator=generator, device="cpu")) >= step.p:
         return picture
     sideways = "Horizontal" in type(step).__name__
     turn = v2.functional.horizontal_flip if sideways else v2.functional.vertical_flip

@@ -72,7 +72,7 @@ def seeds_of(indices: Sequence[int]) -> np.ndarray | None:
 
 def picked_seed() -> int:
     """A seed from torch's global random numbers, as any random transform would draw."""
-    return int(torch.randint(1 << 62, ()))
+    return int(torch.randint(1 << 62, (), device="cpu"))
 
 
 class SeededRandom(TorchDispatchMode):

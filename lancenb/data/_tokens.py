@@ -25,7 +25,7 @@ class Ragged(list[list[int]]):
         """int64 ``(rows, longest)``, filled up on the right."""
         longest = max((len(row) for row in self), default=0)
         filled = [row + [self.pad] * (longest - len(row)) for row in self]
-        return torch.tensor(filled, dtype=torch.int64).reshape(len(self), longest)
+        return torch.tensor(filled, dtype=torch.int64, device="cpu").reshape(len(self), longest)
 
 
 class TokenSample(dict[str, Any]):

@@ -108,13 +108,13 @@ class CropFlip:
     def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Transform a batch ``(n, channels, h, w)``, each picture by numbers of its own."""
         count, reach = len(images), 2 * self.padding + 1
-        top = left = torch.zeros(count, dtype=torch.int64)
-        mirrored = torch.zeros(count, dtype=torch.bool)
+        top = left = torch.zeros(count, dtype=torch.int64, device="cpu")
+        mirrored = torch.zeros(count, dtype=torch.bool, device="cpu")
         if self.padding:
-            top = torch.randint(0, reach, (count,), generator=generator)
-            left = torch.randint(0, reach, (count,), generator=generator)
+            top = torch.randint(0, reach, (count,), generator=generator, device="cpu")
+            left = torch.randint(0, reach, (count,), generator=generator, device="cpu")
         if self.flip:
-            mirrored = torch.rand(count, generator=generator) < 0.5
+            mirrored = torch.rand(count, generator=generator, device="cpu") < 0.5
         return self._moved(images, top.tolist(), left.tolist(), mirrored.tolist())
 
     def by_row(self, images: torch.Tensor, seeds: np.ndarray) -> torch.Tensor:
@@ -144,7 +144,7 @@ class CropFlip:
     ) -> torch.Tensor:
         height, width = images.shape[2:]
         wide = torch.nn.functional.pad(images, (self.padding,) * 4).numpy()
-        out = torch.empty(images.shape, dtype=images.dtype)
+        out = torch.empty(images.shape, dtype=images.dtype, device="cpu")
         # numpy: a slice of it costs a fifth of a tensor's
         shown = out.numpy()
         for number, (y, x, turned) in enumerate(zip(top, left, mirrored, strict=True)):
@@ -181,8 +181,8 @@ def channel_stats(dataset: Any, *, limit: int = 2000) -> ChannelStats:
     picks = sorted({int(i * count / min(count, limit)) for i in range(min(count, limit))})
     pixels = 0
     seen = 0
-    total = torch.zeros(3, dtype=torch.float64)
-    squares = torch.zeros(3, dtype=torch.float64)
+    total = torch.zeros(3, dtype=torch.float64, device="cpu")
+    squares = torch.zeros(3, dtype=torch.float64, device="cpu")
     for start in range(0, len(picks), 256):
         for picture in _pictures(dataset, picks[start : start + 256]):
             flat = picture.reshape(3, -1).to(torch.float64) / 255

@@ -122,8 +122,8 @@ class Recorder(L.Callback):
         values = [[math.nan if value is None else value for value in row] for row in cells]
         return {
             "columns": list(HISTORY.names),
-            "values": torch.tensor(values, dtype=torch.float64).reshape(shape),
-            "known": torch.tensor(known, dtype=torch.bool).reshape(shape),
+            "values": torch.tensor(values, dtype=torch.float64, device="cpu").reshape(shape),
+            "known": torch.tensor(known, dtype=torch.bool, device="cpu").reshape(shape),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

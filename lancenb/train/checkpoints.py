@@ -239,7 +239,7 @@ def _parts(
     content = {key: value for key, value in checkpoint.items() if key != "hparams_type"}
     plain, tensors = encode(content)
     if not tensors:  # a table holds at least one
-        tensors = {"(none)": torch.zeros(1, dtype=torch.uint8)}
+        tensors = {"(none)": torch.zeros(1, dtype=torch.uint8, device="cpu")}
     progress = {key: checkpoint.get(key) for key in ("epoch", "global_step")}
     return tensors, {KEY: {"format": _FORMAT, **progress, "facts": dict(facts), "content": plain}}
 

@@ -192,3 +192,32 @@ def test_tokens_of_single_samples_are_on_the_cpu(tmp_path):
     with torch.device("meta"):
         data = LanceTorchDataset(uri, columns=["t"], tokenizer=lambda text: [1] * len(text))
         assert data[1]["input_ids"].tolist() == [1, 1, 1]
+
+
+def test_batches_of_tokens_are_on_the_cpu(tmp_path):
+    uri = write(pa.table({"t": ["a", "bcd"]}), tmp_path / "t.lance")
+    with torch.device("meta"):
+        data = LanceTorchDataset(uri, columns=["t"], tokenizer=lambda text: [1] * len(text))
+        assert next(iter(loader(data, 2)))["input_ids"].tolist() == [[1, 0, 0], [1, 1, 1]]
+
+
+def test_data_modules_do_not_go_by_the_default_device(tmp_path):
+    uri = patterns(tmp_path / "p.lance", 24)
+
+    def batch_of(module):
+        module.setup("fit")
+        batch = next(iter(module.train_dataloader()))
+        return batch if isinstance(batch, (list, tuple)) else [batch["image"], batch["label"]]
+
+    def both():
+        here = LanceDataModule(uri, batch_size=8, threads=0, augment=True)
+        given = {"data_path": uri, "img_size": 16, "batch_size": 8, "num_workers": 0}
+        steps = create_jit_datamodule(given)
+        return [*batch_of(here), *batch_of(steps), torch.tensor(here.stats.mean, device="cpu")]
+
+    wanted = both()
+    with torch.device("meta"):
+        found = both()
+    for one, two in zip(wanted, found, strict=True):
+        assert two.device.type == "cpu"
+        assert torch.equal(one, two)

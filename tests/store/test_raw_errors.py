@@ -84,7 +84,7 @@ def test_versions_and_tags(uri):
     for version in (3, 99, 2**40):
         with pytest.raises(e.VersionNotFound, match=f"no version {version}\n  hint: versions: 1-2"):
             open_table(uri, version=version)
-    for version in (0, -1):
+    for version in (0, -1, 2**63, 10**5000, -(10**5000)):
         with pytest.raises(e.VersionNotFound, match="count from 1"):
             open_table(uri, version=version)
     with pytest.raises(e.TagNotFound, match="did you mean 'best'"):
