@@ -8,7 +8,6 @@ import os
 import tempfile
 import threading
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from lancenb.widgets._convert_options import OPTIONS, options_for
 from lancenb.widgets._drop import Drop
 from lancenb.widgets._skipped import Skipped, glimpse, read_item
 from lancenb.widgets._target_name import Target, forecast, suggest
-from tests.widgets.conftest import make_images
+from tests.widgets.conftest import left_threads, make_images
 from tests.widgets.test_download_panel import everything
 
 living = ipywidgets.widgets.widget._instances
@@ -484,23 +483,18 @@ def test_closing_or_losing_the_panel_removes_the_upload(shop: lnb.DataManager) -
 # Cancel, leaks, secrets -----------------------------------------------------------------------
 
 
-def leftovers() -> tuple[int, set[str], list[str]]:
-    """Return what must not grow: widgets, temporary files, threads of ours."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        threads = [t.name for t in threading.enumerate() if t.name.startswith("lancenb")]
-        if not threads:
-            break
-        time.sleep(0.02)
-    return len(living), set(os.listdir(tempfile.gettempdir())), threads
+def leftovers() -> tuple[int, set[str]]:
+    """Return what must not grow: widgets, temporary files."""
+    return len(living), set(os.listdir(tempfile.gettempdir()))
 
 
 def cancel_often(shop: lnb.DataManager, source: Path, times: int) -> None:
     """Start and cancel a conversion again and again; nothing may remain of any."""
+    known = set(threading.enumerate())
     panel = ConvertPanel(shop, source, "much", key="")
     panel.settle()
-    widgets, files, others = leftovers()  # some of other tests may be ending still
-    states = set()
+    assert not left_threads(known)
+    before, states = leftovers(), set()
     for number in range(times):
         job = panel.run(wait=False)
         if number % 3:
@@ -513,10 +507,8 @@ def cancel_often(shop: lnb.DataManager, source: Path, times: int) -> None:
             shop.delete("much", confirm="much")
     assert "cancelled" in states
     assert "failed" not in states
-    now, here, threads = leftovers()
-    assert not Counter(threads) - Counter(others)
-    assert now == widgets
-    assert here == files
+    assert not left_threads(known)
+    assert leftovers() == before
     assert len(shop.list()) == 0
     root = Path(str(shop.store.uri))
     assert not [path for path in root.rglob("*.lance") if path.name.startswith("much")]
