@@ -19,7 +19,6 @@ from ._plan import SamplePlan
 from ._sheet import PictureSheet
 from ._table import PinnedTable
 from ._tokens import Ragged, TextEncoder, TokenSample
-from ._turns import decoded_in_turn
 
 _WORKER_SLOTS = 64
 
@@ -162,14 +161,10 @@ class RowReader:
         bad: list[BadRow] | None,
         sheet: PictureSheet | None,
     ) -> list[Any]:
-        early = decoded_in_turn(self.decoder, cells)
         found: list[Any] = []
         for number, (cell, row) in enumerate(zip(cells, rows, strict=True)):
             try:
-                if early is not None:
-                    found.append(_taken(early[number], number, sheet))
-                else:
-                    found.append(sheet.look(cell, number) if sheet else self.decoder(cell))
+                found.append(self.decoder(cell) if sheet is None else sheet.look(cell, number))
             except BadPicture as error:
                 self._met(BadRow(int(row), self._path(int(row)), str(error)), bad)
                 found.append(BAD)
@@ -211,12 +206,6 @@ class RowReader:
 
 
 BAD = object()
-
-
-def _taken(picture: torch.Tensor | BadPicture, number: int, sheet: PictureSheet | None) -> Any:
-    if isinstance(picture, BadPicture):
-        raise picture
-    return picture if sheet is None else sheet.add(picture, number)
 
 
 def samples_of(values: Values, count: int) -> list[dict[str, Any] | None]:
