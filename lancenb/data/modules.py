@@ -113,7 +113,8 @@ class LanceDataModule(ResumableDataModule):
         self.train_dataset: Any = None
         self.val_dataset: Any = None
         self.test_dataset: Any = None
-        self._by_split = False
+        #: Whether the column ``split`` told the rows of the training table apart; known once set up.
+        self.by_split = False
         self._pinned: dict[str, int] = {}
 
     # Lightning's hooks -----------------------------------------------------------------------
@@ -140,7 +141,7 @@ class LanceDataModule(ResumableDataModule):
         if self.train_dataset is not None:
             return
         versions = self._pinned or shared_versions(self.trainer, self.sources, self.manager)
-        opened, self._by_split = opened_parts(
+        opened, self.by_split = opened_parts(
             self.sources, self.manager, versions, self.on_error, self.val_fraction, self.seed
         )
         train, val, test = opened["train"], opened.get("val"), opened.get("test")
@@ -286,7 +287,7 @@ class LanceDataModule(ResumableDataModule):
         if self.train_dataset is None:
             return in_lines(f"<{name} of {told(source)}, not set up>")
         parts = [f"{part} {count(len(data), 'row')}" for part, data in self._parts().items()]
-        whose = f"{told(source)} by its column split" if self._by_split else told(source)
+        whose = f"{told(source)} by its column split" if self.by_split else told(source)
         return in_lines(f"<{name} of {whose}: {', '.join(parts)}, batches of {self.batch_size}>")
 
     __str__ = __repr__

@@ -136,7 +136,7 @@ def training_data(
 
 def _parts_of(module: Any) -> tuple[str, ...]:
     """What the column ``split`` told a DataModule apart, when it is one that reads it."""
-    if not getattr(module, "_by_split", False):
+    if not getattr(module, "by_split", False):
         return ()
     given = module.sources.get("val") is not None or module.val_fraction is not None
     return ("train",) if given or module.val_dataset is None else ("train", "val")

@@ -137,7 +137,7 @@ def run_evaluation(
     config, part = _scored(config, split)
     data = make_data(config, manager)
     rows = getattr(data, f"{part}_dataset", None)
-    if part != split and getattr(data, "_by_split", False):  # of one table alone
+    if part != split and getattr(data, "by_split", False):  # of one table alone
         rows = getattr(data, f"{split}_dataset", None)
     if rows is None:
         raise EmptyInput(f"the data has no {split} rows", hint="split=val or split=train")
@@ -145,7 +145,7 @@ def run_evaluation(
         str(config.checkpoint), rows, manager=manager, batch_size=_batch_size(config, data),
         progress=progress, cancel=cancel,
     )  # fmt: skip
-    if getattr(data, "_by_split", False) and getattr(rows, "by_hand", False):
+    if getattr(data, "by_split", False) and getattr(rows, "by_hand", False):
         found.split = split
     if config.name:
         found.save(manager, str(config.name))
