@@ -113,7 +113,7 @@ class LanceDataModule(ResumableDataModule):
         self.train_dataset: Any = None
         self.val_dataset: Any = None
         self.test_dataset: Any = None
-        #: Whether the column ``split`` told the rows of the training table apart; known once set up.
+        #: Whether the column ``split`` told the rows of the training table apart, after setup.
         self.by_split = False
         self._pinned: dict[str, int] = {}
 
