@@ -242,5 +242,7 @@ function axesOf(box, shape, body, choose) {
     typed.addEventListener("change", () => { slide.value = typed.value; typed.value = slide.value; choose(body.axes, places()); });
     return h("label", { class: "lnb-tn-slide" }, h("span", { text: `dim ${i}` }), slide, typed);
   });
+  const focused = box.contains(document.activeElement) ? document.activeElement.ariaLabel : null;
   box.replaceChildren(pick(0, "down"), pick(1, "across"), ...sliders);
+  if (focused !== null) [...box.querySelectorAll("select, input")].find((each) => each.ariaLabel === focused)?.focus();
 }

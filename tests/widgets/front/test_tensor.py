@@ -83,9 +83,11 @@ def test_a_tensor_is_chosen_and_shown(mount: Callable[..., Any], uri: str, theme
     page.keyboard.press("Tab")
     settle(shown)
     assert shown.widget.index[2] == 1
+    page.get_by_label("dimension down").focus()
     page.get_by_label("dimension down").select_option("2")
     settle(shown)
     assert shown.widget.axes == [2, 1]
+    assert page.evaluate("document.activeElement.ariaLabel") == "dimension down"
     assert canvas.evaluate(pixels)[:2] == [3, 2]
     assert shown.axe() == []
 

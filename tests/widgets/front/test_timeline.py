@@ -87,3 +87,40 @@ def test_chips_are_added_and_removed_by_keys_and_clicks(mount: Callable[..., Any
     shown.pump("value")
     assert made.value == ["two"]
     assert shown.axe() == []
+
+
+def test_the_field_of_chips_keeps_focus_and_half_typed_words(mount: Callable[..., Any]) -> None:
+    """No call here focuses the field again: what redraws must not take the focus from it."""
+    made = Labels("Tags", value=["old"])
+    shown = mount(made)
+    page, field = shown.page, shown.page.get_by_role("combobox")
+    field.focus()
+    for word in ("one", "two"):
+        page.keyboard.type(word)
+        page.keyboard.press("Enter")
+        page.get_by_text(word, exact=True).wait_for()
+    page.keyboard.press("Backspace")
+    page.get_by_text("two", exact=True).wait_for(state="detached")
+    page.keyboard.type("hal")
+    shown.pump("value")
+    shown.from_python(value=["new", "old", "one"], options=["half"])
+    page.get_by_text("new", exact=True).wait_for()
+    page.keyboard.type("f")
+    assert field.input_value() == "half"
+    assert made.value == ["old", "one"]
+    assert shown.sent() == []
+    assert page.locator(".lnb-label .lnb-cut").all_inner_texts() == ["new", "old", "one"]
+
+
+def test_a_click_on_a_chip_outlives_a_redraw(mount: Callable[..., Any]) -> None:
+    made = Labels("Tags", value=["one", "two"])
+    shown = mount(made)
+    page = shown.page
+    page.get_by_role("button", name="Remove one").hover()
+    page.mouse.down()
+    shown.from_python(value=["one", "two", "three"])
+    page.get_by_text("three", exact=True).wait_for()
+    page.mouse.up()
+    page.get_by_text("one", exact=True).wait_for(state="detached")
+    shown.pump("value")
+    assert made.value == ["two", "three"]
