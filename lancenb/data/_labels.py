@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,29 @@ from ..errors import CorruptInput, InvalidArgument
 from ._fields import missing, refuse_nulls, stored_class_names
 from ._gone import table_reads
 from ._plan import SamplePlan
+from ._shown import shown
 from ._table import PinnedTable
 
 NO_LABEL = -100
+
+
+def checked_names(names: Any) -> list[str] | None:
+    """Names of classes as a list; None stays None.
+
+    Raises:
+        InvalidArgument: something else than a list of names.
+
+    >>> checked_names(("cat", "dog"))
+    ['cat', 'dog']
+    """
+    if names is None:
+        return None
+    if isinstance(names, (str, bytes, Mapping, Set)) or not isinstance(names, Iterable):
+        raise InvalidArgument(
+            f"class_names={shown(names)} is no list of names",
+            hint="give them in the order of their ids: class_names=['cat', 'dog']",
+        )
+    return [str(name) for name in names]
 
 
 class LabelReader:
@@ -62,9 +82,10 @@ class LabelReader:
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
         if not text and not pa.types.is_integer(kind):
             return None
+        names = checked_names(names)
         known = stored_class_names(schema, column)
         if text and names:
-            known = list(names)
+            known = names
         if known is None and text:
             with table_reads(table):
                 values = table.dataset.to_table(columns=[column])[column]
@@ -80,7 +101,7 @@ class LabelReader:
         Raises:
             InvalidArgument: a class of this data is not in the list.
         """
-        wanted = [str(name) for name in names]
+        wanted = checked_names(names) or []
         if self.names is None or wanted == self.names:
             return LabelReader(self.table, self.column, wanted, self.text, self.lookup)
         unknown = [name for name in self.names if name not in wanted]

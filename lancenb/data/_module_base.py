@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 
 from ..errors import InvalidArgument
+from ._hash import whole
 from .order import EpochBatches
 from .resume import LoaderState
 
@@ -29,12 +30,15 @@ class ResumableDataModule(L.LightningDataModule, ABC):
     Args:
         seed: seed of order and augmentation.
         epochs: epochs of the whole run, for :meth:`total_steps`.
+
+    Raises:
+        InvalidArgument: epochs that are no whole number from 1 on.
     """
 
     def __init__(self, *, seed: int = 0, epochs: int | None = None):
         super().__init__()
         self.seed = seed
-        self.epochs = epochs
+        self.epochs = None if epochs is None else whole("epochs", epochs, 1)
         self._train_batches: Any = None
         self._place: dict[str, Any] | None = None
         self._first_epoch = 0
@@ -131,8 +135,11 @@ class ResumableDataModule(L.LightningDataModule, ABC):
             accumulate: batches per step of the optimizer; default: the trainer's, else 1.
 
         Raises:
-            InvalidArgument: nobody says how many epochs.
+            InvalidArgument: nobody says how many epochs, or values that cannot work.
         """
+        for name, value in (("epochs", epochs), ("accumulate", accumulate)):
+            if value is not None:
+                whole(name, value, 1)
         trainer = self.trainer
         epochs = epochs or self.epochs or getattr(trainer, "max_epochs", None)
         most = getattr(trainer, "max_steps", -1)

@@ -8,16 +8,26 @@ from typing import Any
 from ..catalog import DataManager
 from ..errors import InvalidArgument
 from ..store._open import version_apart
+from ._shown import shown
 from .dataset import LanceTorchDataset
 from .loading import BatchLoader, loader
 from .transforms import CropFlip, picture_transform
 
 
 def as_manager(manager: Any) -> Any:
-    """A catalogue from a manager or the place of one; None stays None."""
-    if manager is None or not isinstance(manager, str | os.PathLike):
-        return manager
-    return DataManager(os.fspath(manager))
+    """A catalogue from a manager or the place of one; None stays None.
+
+    Raises:
+        InvalidArgument: it is neither.
+    """
+    if isinstance(manager, str | os.PathLike):
+        return DataManager(os.fspath(manager))
+    if manager is not None and not hasattr(manager, "register"):
+        raise InvalidArgument(
+            f"manager={shown(manager)} is no catalogue",
+            hint="give a DataManager, or its root: manager='./lancenb-store'",
+        )
+    return manager
 
 
 def open_data(

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import EmptyInput, InvalidArgument
 from ._module_inputs import open_data
 from ._module_trial import tried
-from ._splits import split_rows, split_values
+from ._splits import split_rows, split_values, tell_mixed
 from .dataset import LanceTorchDataset
 from .subsets import split
 
@@ -49,6 +49,7 @@ def opened_parts(
     }
     train = opened.pop("train")
     rows = split_rows(train)
+    tell_mixed(train)
     parts = {"train": train}
     if rows is not None:
         parts = {part: train.subset(places) for part, places in rows.items()}
@@ -66,7 +67,9 @@ def opened_parts(
     return {**parts, **opened}, rows is not None
 
 
-def check_transforms(parts: Mapping[str, Any], image_size: int | None) -> None:
+def check_transforms(
+    parts: Mapping[str, Any], image_size: int | None = None, *, stacklevel: int = 3
+) -> None:
     """See what transforms of the user's own do: they give the size asked for, or it is refused.
 
     A warning says where one draws random numbers though a model is measured by its rows.
@@ -74,6 +77,7 @@ def check_transforms(parts: Mapping[str, Any], image_size: int | None) -> None:
     Args:
         parts: data sets by part.
         image_size: side of the pictures in pixels, when it was given.
+        stacklevel: as if ``warnings.warn`` stood where this is called.
 
     Raises:
         InvalidArgument: a transform gives pictures of another size.
@@ -99,5 +103,5 @@ def check_transforms(parts: Mapping[str, Any], image_size: int | None) -> None:
             " scores are those of changed samples; give val= and test= as data sets with a"
             " transform of their own: by a filter, or part.with_transform(...) after"
             " rest, part = lancenb.data.split(data, 0.2)",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..catalog.filters import to_sql
 from ..convert.images._layout import SPLITS
 from ._gone import table_reads
 from ._words import listed
+from .mixing import MixedDataset
 
 SPLIT = "split"
 _MEANT = {"train": "train", "val": "validation", "test": "test"}
@@ -58,6 +60,25 @@ def split_values(data: Any) -> str:
         return ""
     names = sorted({repr(name) for name in pc.unique(values).to_pylist() if name is not None})
     return f"its column split has the values {listed(names)}"
+
+
+def tell_mixed(data: Any) -> None:
+    """Warn of a mixture to train on whose sources have rows that are kept for something else.
+
+    Args:
+        data: what is trained on, as the caller of the caller's caller gave it.
+    """
+    for source in data.sources if isinstance(data, MixedDataset) else ():
+        parts = split_rows(source)
+        if parts is None:
+            continue
+        others = " and ".join(_MEANT[part] for part in parts if part != "train") or "other"
+        warnings.warn(
+            f"the mixture trains on the {others} rows of '{source.name}' as well, which its"
+            f" column {SPLIT} tells apart; give it the training rows alone: LanceTorchDataset(...,"
+            f" filter=\"{SPLIT} = 'train'\")",
+            stacklevel=4,
+        )
 
 
 def names_split(condition: Any, schema: pa.Schema) -> bool:

@@ -12,6 +12,7 @@ import torch
 from ..errors import CorruptInput, InvalidArgument
 from ._plan import SamplePlan
 from ._schema import is_text
+from ._shown import rows_with
 
 
 class Ragged(list[list[int]]):
@@ -115,7 +116,7 @@ class TextEncoder:
             if text is None and not fill:
                 raise CorruptInput(
                     f"row {row} has no value in column '{self.key}'",
-                    hint=f'leave such rows out: filter="{self.key} IS NOT NULL"',
+                    hint=rows_with(self.key),
                 )
         with self._one_at_a_time:
             found = self._called([text or "" for text in texts])

@@ -15,6 +15,7 @@ from ..errors import CorruptInput, InvalidArgument, UnsupportedFormat
 from ._batches import Batches, Spec
 from ._jax import JaxBatches
 from ._optional import optional
+from ._shown import rows_with
 from .batching import batches
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ def _whole(name: str, array: np.ndarray) -> np.ndarray:
     if array.dtype == object and any(value is None for value in array):
         raise CorruptInput(
             f"a row has no value in column '{name}'",
-            hint=f'leave such rows out: filter="{name} IS NOT NULL"',
+            hint=rows_with(name),
         )
     return array
 

@@ -7,6 +7,7 @@ from typing import Any
 from .._html import count
 from ..errors import InvalidArgument
 from ..progress import CancelToken, ProgressCallback
+from ._module_arguments import check_settings, check_sources, validation_of
 from ._module_base import ResumableDataModule, checked_batch_size, lone_tail
 from ._module_check import BadImage, bad_images
 from ._module_inputs import aligned, as_manager, open_data, side_of, usual_loader
@@ -89,14 +90,12 @@ class LanceDataModule(ResumableDataModule):
         on_error: str = "raise",
     ):
         super().__init__(seed=seed, epochs=epochs)
-        if isinstance(val, float):
-            val, val_fraction = None, val if val_fraction is None else val_fraction
-        if val is not None and val_fraction is not None:
-            raise InvalidArgument("give val or val_fraction, not both")
-        if val_fraction is not None and not 0 < val_fraction < 1:
-            raise InvalidArgument(f"val_fraction lies between 0 and 1, not {val_fraction!r}")
-        if uneven not in ("pad", "drop", "error"):
-            raise InvalidArgument(f"uneven is 'pad', 'drop' or 'error', not {uneven!r}")
+        check_sources(train, val, test)
+        val, val_fraction = validation_of(val, val_fraction)
+        check_settings(
+            seed=seed, image_size=image_size, num_workers=num_workers, threads=threads,
+            uneven=uneven, augment=augment, pin_memory=pin_memory, drop_last=drop_last,
+        )  # fmt: skip
         self.sources = {"train": train, "val": val, "test": test}
         self.manager = as_manager(manager)
         self.batch_size = checked_batch_size(batch_size, image_size)

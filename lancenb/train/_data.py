@@ -7,7 +7,8 @@ from typing import Any
 
 from ..data._module_base import ResumableDataModule, lone_tail
 from ..data._module_inputs import usual_loader
-from ..data._splits import split_rows
+from ..data._module_parts import check_transforms
+from ..data._splits import split_rows, tell_mixed
 from ..data.dataset import LanceTorchDataset
 from ..data.subsets import split
 from ..errors import EmptyInput, InvalidArgument
@@ -113,6 +114,7 @@ def training_data(
         if version is not None:
             _tell_newer(whole, as_dataset(data, manager))
         rows = split_rows(whole) or {}
+        tell_mixed(whole)
         train = whole.subset(rows["train"]) if rows else whole
         parts = ("train",) if rows else ()
         if val is None and "val" in rows:
@@ -123,6 +125,7 @@ def training_data(
                 raise InvalidArgument("a validation fraction needs data from a table")
             train, val = split(train, share, seed=seed)
         held_out = None if val is None else as_dataset(val, manager)
+        check_transforms({"val": held_out}, stacklevel=4)
         found = TrainData(train, held_out, fraction=share, parts=parts)
     if hasattr(found.train, "__len__") and not len(found.train):
         raise EmptyInput(f"'{getattr(found.train, 'name', 'the data')}' has no rows to train on")

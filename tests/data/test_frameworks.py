@@ -270,5 +270,6 @@ def test_paddle_trains_on_batches_too(table):
 def test_a_row_without_text_is_named(tmp_path):
     pytest.importorskip("paddle", reason="paddle is not installed (an extra of lancenb)")
     uri = write(pa.table({"t": ["a", None]}), tmp_path / "t.lance")
-    with pytest.raises(CorruptInput, match="no value in column 't'"):
+    with pytest.raises(CorruptInput, match="no value in column 't'") as caught:
         list(to_paddle(uri, 2))
+    assert caught.value.hint == "leave such rows out: filter=[('t', 'is not', None)]"

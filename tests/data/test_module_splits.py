@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 import lancenb as lnb
-from lancenb.data import JiTDataModule, LanceDataModule, LanceTorchDataset, split
+from lancenb.data import JiTDataModule, LanceDataModule, LanceTorchDataset, mix, split
 from lancenb.data._splits import names_split, split_rows
 from lancenb.errors import EmptyInput
 from tests.data.pictures import CLASSES, picture, picture_tree
@@ -56,6 +58,20 @@ def test_a_fraction_comes_from_the_training_rows(dm):
     assert len(held | kept) == 14
     assert values(module.val_dataset) | values(module.train_dataset) == {"train"}
     assert values(module.test_dataset) == {"test"}
+
+
+def test_a_mixture_that_trains_on_other_rows_is_told_of(dm):
+    whole = LanceTorchDataset(dm["pics"])
+    kept = LanceTorchDataset(dm["pics"], filter="split = 'train'")
+    for both in ([whole, kept], [kept, whole]):
+        mixture = mix([(each, 1) for each in both])
+        with pytest.warns(UserWarning, match="validation and test rows of 'pics'") as told:
+            LanceDataModule(mixture).setup()
+        assert told[0].filename == __file__
+        assert "filter=\"split = 'train'\"" in str(told[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LanceDataModule(mix([(kept, 1), (whole.subset([0, 15]), 1)])).setup()
 
 
 def test_what_is_given_goes_before(dm):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import math
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -109,10 +110,27 @@ def test_the_hint_about_a_missing_value_works_for_any_name(tmp_path, name):
     uri = write(table, tmp_path / "t.lance")
     with pytest.raises(CorruptInput) as caught:
         LanceTorchDataset(uri).read_batch([0, 1])
-    way, _, condition = caught.value.hint.partition("filter=")
-    assert way == "leave such rows out: "
-    kept = LanceTorchDataset(uri, filter=ast.literal_eval(condition))
+    kept = LanceTorchDataset(uri, filter=hinted(caught.value.hint))
     assert kept.read_batch([0, 1])[name].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_hint_about_a_missing_text_works_for_any_name(tmp_path, name):
+    def tokens(text):
+        return [len(text)]
+
+    uri = write(pa.table({name: ["a", None, "b"]}), tmp_path / "t.lance")
+    with pytest.raises(CorruptInput) as caught:
+        LanceTorchDataset(uri, tokenizer=tokens).read_batch([0, 1])
+    kept = LanceTorchDataset(uri, tokenizer=tokens, filter=hinted(caught.value.hint))
+    assert len(kept.read_batch([0, 1])["input_ids"]) == 2
+
+
+def hinted(hint):
+    """The filter that a hint tells to take."""
+    way, _, condition = hint.partition("filter=")
+    assert way == "leave such rows out: "
+    return ast.literal_eval(condition)
 
 
 def test_threads_version_and_store_reach_the_jit_data_module():
@@ -130,6 +148,57 @@ def test_everyday_words_are_no_misspelt_names():
     assert create_jit_datamodule(dict.fromkeys(others, 1)).version is None
     with pytest.raises(UnknownOption, match="image_size"):
         create_jit_datamodule({"image_size": 64, "version": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("train", [None, 5, True, b"x"]),
+        ("val", [5, True, b"x"]),
+        ("test", [3]),
+        ("manager", [5, [], {}, object()]),
+        ("epochs", ["x", 0, -1, 1.5, True, HUGE.values[0]]),
+        ("val_fraction", ["a", True, math.nan, 0, 1, 1j, []]),
+        ("image_size", ["32", 0, 2.5, (32, 32)]),
+        ("num_workers", ["2", -1]),
+        ("threads", ["x", -1]),
+        ("seed", ["a", -1, None, 2**128]),
+        ("augment", ["yes", None, 2]),
+        ("pin_memory", ["no", None]),
+        ("drop_last", ["x", 2]),
+        ("uneven", ["x", ["pad"], None]),
+    ],
+)
+def test_a_data_module_refuses_what_cannot_work_when_it_is_made(numbers, name, values):
+    for value in values:
+        with pytest.raises(InvalidArgument, match=name):
+            LanceDataModule(**{"train": numbers, name: value})
+
+
+def test_a_data_module_takes_what_can_work(numbers):
+    given = {"epochs": np.int64(3), "augment": 1, "pin_memory": np.bool_(False), "drop_last": None}
+    module = LanceDataModule(numbers, np.float64(0.25), batch_size=5, **given)
+    assert module.total_steps() == 9
+    wrong: list[Any] = ["x", 0, 1.5]
+    for count in wrong:
+        with pytest.raises(InvalidArgument, match="epochs must be"):
+            module.total_steps(count)
+        with pytest.raises(InvalidArgument, match="accumulate must be"):
+            module.total_steps(accumulate=count)
+
+
+@pytest.mark.parametrize("names", [5, "cat", b"cat", {"cat": 0, "dog": 1}, {"cat", "dog"}, True])
+def test_class_names_are_a_list_of_names(tmp_path, names):
+    uri = patterns(tmp_path / "p.lance", 12)
+    for make in (
+        lambda: LanceTorchDataset(uri, class_names=names),
+        lambda: LanceTorchDataset(uri).with_classes(names),
+    ):
+        with pytest.raises(InvalidArgument, match=r"class_names=.* is no list of names"):
+            make()
+    known = LanceTorchDataset(uri).class_names
+    given = known or ["a", "b", "c"]
+    assert LanceTorchDataset(uri, class_names=np.array(given)).class_names == given
 
 
 # torch's default device -------------------------------------------------------------------------

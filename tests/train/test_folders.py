@@ -11,9 +11,9 @@ import pytest
 
 import lancenb as lnb
 from lancenb.cli import main
-from lancenb.data import LanceDataModule, LanceTorchDataset
+from lancenb.data import LanceDataModule, LanceTorchDataset, mix
 from lancenb.errors import EmptyInput, InvalidArgument
-from lancenb.train import compose, evaluate, fit, run, run_evaluation
+from lancenb.train import ImageClassifier, compose, evaluate, fit, run, run_evaluation
 from lancenb.train.folders import folder_data
 from tests.data.tables import pattern, png
 
@@ -184,6 +184,13 @@ def test_fit_takes_the_training_rows_of_a_table(dm, parted):
     chosen = fit("simple_cnn", every, **options).run
     assert chosen["data"] == {"name": "pics", "version": 1, "rows": 30}
     assert chosen["validation"] is None
+
+
+def test_fit_tells_of_a_mixture_that_trains_on_other_rows(dm, parted):
+    mixture = mix([(LanceTorchDataset(dm["pics"]), 1)])
+    with pytest.warns(UserWarning, match="the mixture trains on the") as told:
+        fit(ImageClassifier("simple_cnn", 2, image_size=16), mixture, accelerator="cpu")
+    assert [str(each.message) for each in told if each.filename == __file__]
 
 
 def test_evaluate_scores_a_part_or_says_that_all_are_scored(dm, parted):

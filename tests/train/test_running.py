@@ -200,7 +200,7 @@ def test_what_cannot_be_stored_fails_before_the_training(dm, tmp_path, monkeypat
 
 def test_a_token_that_may_only_read_is_refused_before_the_training():
     class Far:
-        save_weights = convert = tag = None
+        register = save_weights = convert = tag = None
 
         def about(self):
             return SimpleNamespace(scope="read", who="guest")

@@ -6,8 +6,9 @@ import warnings
 
 import pytest
 import torch
+from torchvision.transforms import v2
 
-from lancenb.data import LanceDataModule
+from lancenb.data import LanceDataModule, LanceTorchDataset
 from lancenb.errors import ArtifactNotFound, InvalidArgument, TagNotFound, VersionNotFound
 from lancenb.train import (
     ImageClassifier,
@@ -80,6 +81,19 @@ def test_weights_that_came_under_the_name_of_a_network_are_told_of(dm):
     dm.save_weights("simple_cnn", state)
     with pytest.warns(UserWarning, match=r"fresh weights; fit\('simple_cnn@latest'"):
         fit("simple_cnn", "pics", manager=dm, save=False, **OPTIONS)
+
+
+def test_validation_rows_that_change_at_random_are_told_of(dm):
+    data = LanceTorchDataset(dm["pics"], transform=v2.RandomCrop(12))
+    options = {**OPTIONS, "manager": dm, "save": False, "image_size": 12}
+    with pytest.warns(UserWarning, match="validation rows draws random numbers") as told:
+        fit("simple_cnn", data, val=0.25, **options)
+    (found,) = [each for each in told if "validation rows" in str(each.message)]
+    assert found.filename == __file__
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*random numbers")
+        fit("simple_cnn", data, **options)
+        fit("simple_cnn", data, val="pics", **options)
 
 
 def test_a_resumed_run_says_where_it_goes_on(dm):
