@@ -78,17 +78,23 @@ function render_audio({ model, el, signal }) {
   const go = (row) => save(model, { row: Math.max(0, Math.min(model.get("total") - 1, Math.round(row) || 0)) });
   back.addEventListener("click", () => go(model.get("row") - 1));
   next.addEventListener("click", () => go(model.get("row") + 1));
-  input.addEventListener("change", () => go(Number(input.value)));
+  // A number half typed stays, whatever is drawn meanwhile.
+  let writing = false;
+  input.addEventListener("input", () => { writing = true; });
+  input.addEventListener("change", () => { go(Number(input.value)); input.value = model.get("row"); });
+  for (const done of ["change", "blur"]) input.addEventListener(done, () => { writing = false; });
   let shown = null;
   async function draw() {
     const total = model.get("total"), row = model.get("row");
     say(title, model.get("title"));
     chips.replaceChildren(...model.get("chips").map((text) => h("span", { class: "lnb-chip", text })));
     say(of, `of ${count(total)}`);
-    input.value = row;
+    if (!writing) input.value = row;
     input.max = Math.max(0, total - 1);
     back.disabled = row <= 0;
     next.disabled = row >= total - 1;
+    // at the end of the rows a button that was pressed is disabled and would lose the focus
+    if ([back, next].some((each) => each.disabled && each === document.activeElement)) input.focus();
     empty.hidden = total > 0;
     tools.hidden = player.box.hidden = !total;
     if (!total || shown === row) return;

@@ -12,7 +12,10 @@ function render_catalogue({ model, el, signal }) {
   const error = problem();
   el.append(search, h("div", { class: "lnb-row" }, kinds, again), error, box, empty, heard);
 
-  const ask = throttle(() => save(model, { query: search.value }), 200);
+  // What is typed stands in the box until it is asked, also when the focus has gone on.
+  let owed = false;
+  const asked = throttle(() => { owed = false; save(model, { query: search.value }); }, 200);
+  const ask = () => { owed = true; asked(); };
   search.addEventListener("input", ask);
   search.addEventListener("keydown", (event) => {
     event.stopPropagation();
@@ -41,9 +44,14 @@ function render_catalogue({ model, el, signal }) {
 
   function fillList() {
     const focused = box.contains(document.activeElement) ? document.activeElement.dataset.name : null;
-    box.replaceChildren(...model.get("items").map(option));
+    const old = new Map(options().map((each) => [each.dataset.name, each]));
+    hold(box, model.get("items").map((item) => {
+      const was = old.get(item.name), fresh = option(item);
+      if (was) renew(was, fresh);
+      return was ?? fresh;
+    }));
     mark();
-    if (focused !== null) (options().find((each) => each.dataset.name === focused) ?? search).focus();
+    if (focused !== null && !box.contains(document.activeElement)) (options().find((each) => each.dataset.name === focused) ?? search).focus();
   }
 
   function mark() {
@@ -58,7 +66,7 @@ function render_catalogue({ model, el, signal }) {
   function words() {
     const shown = model.get("items").length, total = model.get("total"), busy = model.get("busy");
     const narrowed = model.get("query").trim() || model.get("of_kind"), wrong = model.get("error");
-    if (document.activeElement !== search) search.value = model.get("query");
+    if (!owed && document.activeElement !== search) search.value = model.get("query");
     kinds.value = model.get("of_kind");
     error.show({ message: wrong, hint: model.get("hint") });
     box.hidden = !shown;

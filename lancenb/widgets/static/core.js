@@ -26,14 +26,38 @@ function svg(tag, props, ...kids) { return fill(document.createElementNS(SVG, ta
 // Write text only where it changed, so that screen readers and selections are left alone.
 function say(element, text) { if (element.textContent !== text) element.textContent = text; }
 
+// Let a box hold these elements in this order. Those that are in it stay in the page: what is taken out and put
+// back loses the focus with the keys that come next, half-typed words, and a click or a drag begun on it.
+function hold(box, wanted) {
+  for (const kid of [...box.children]) if (!wanted.includes(kid)) kid.remove();
+  wanted.forEach((kid, i) => { if (box.children[i] !== kid) box.insertBefore(kid, box.children[i] ?? null); });
+}
+
+// Make an element look like a fresh one, so that what is drawn again can stay in the page: see hold(). It keeps
+// its own listeners, those of the fresh one are lost.
+const QUIET = "data-lm-suppress-shortcuts";
+function renew(old, fresh) {
+  for (const { name } of [...old.attributes]) if (name !== QUIET && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  const kids = [...fresh.childNodes];
+  kids.forEach((kid, i) => {
+    const was = old.childNodes[i];
+    if (!was) old.append(kid);
+    else if (was.nodeName !== kid.nodeName) was.replaceWith(kid);
+    else if (kid.nodeType === Node.ELEMENT_NODE) renew(was, kid);
+    else if (was.data !== kid.data) was.data = kid.data;
+  });
+  while (old.childNodes.length > kids.length) old.lastChild.remove();
+}
+
 // Root of a part: class, accessible name, and Lab's own shortcuts kept out where keys are handled.
 function root(model, el, name, { keys = false, role = "group" } = {}) {
   el.classList.add("lnb", "lnb-view", `lnb-${name}`);
   el.setAttribute("role", role);
   // JupyterLab looks for its shortcuts from the focused element upwards: the mark must be there too.
   if (keys) {
-    el.setAttribute("data-lm-suppress-shortcuts", "true");
-    el.addEventListener("focusin", (e) => e.target.setAttribute("data-lm-suppress-shortcuts", "true"));
+    el.setAttribute(QUIET, "true");
+    el.addEventListener("focusin", (e) => e.target.setAttribute(QUIET, "true"));
   }
   const label = () => el.setAttribute("aria-label", model.get("label") || name);
   model.on("change:label", label);

@@ -91,8 +91,9 @@ function render_curves({ model, el, signal }) {
   let series = [], panels = [], zoom = null, fine = null, cursor = null, smooth = model.get("smooth"), live = true, parsed = {}, frame = 0, fetches = 0;
   const plots = new Map(), buttons = new Map();
   roving(keys, () => [...buttons.values()]);
-  const speak = throttle((text) => say(heard, text), 350), store = throttle((value) => save(model, { smooth: value }), 200);
-  slider.addEventListener("input", () => { smooth = Number(slider.value); store(smooth); draw(); });
+  const speak = throttle((text) => say(heard, text), 350), store = throttle((value) => { owed = false; save(model, { smooth: value }); }, 200);
+  let owed = false;
+  slider.addEventListener("input", () => { owed = true; smooth = Number(slider.value); store(smooth); draw(); });
   const later = () => { if (!frame) frame = requestAnimationFrame(() => { frame = 0; point(); }); };
   const act = {
     hover: (x, key) => { cursor = { x, key }; later(); },
@@ -159,7 +160,7 @@ function render_curves({ model, el, signal }) {
     state.dataset.state = word;
     say(state.lastChild, text);
     if (axis.value !== model.get("axis")) axis.value = model.get("axis");
-    if (document.activeElement !== slider) { smooth = model.get("smooth"); slider.value = String(smooth); }
+    if (!owed && document.activeElement !== slider) { smooth = model.get("smooth"); slider.value = String(smooth); }
     say(amount, smooth ? smooth.toFixed(2) : "off");
     slider.setAttribute("aria-valuetext", smooth ? smooth.toFixed(2) : "off");
     reset.disabled = !zoom;

@@ -10,9 +10,11 @@ function render_gallery({ model, el, signal }) {
   const box = h("div", { class: "lnb-gallery-box", role: "listbox", tabindex: "0", "aria-multiselectable": "true", "aria-label": "pictures" }, pane);
   pane.append(layer);
   const empty = h("div", { class: "lnb-empty", hidden: true }), failed = problem();
-  const again = h("button", { type: "button", class: "lnb-button", text: "Try again", hidden: true, on: { click: () => { fault(); need(); } } });
-  const bar = galleryBar(model, { clear: () => pick([]), jump, size: (n) => save(model, { size: n }) });
+  const again = h("button", { type: "button", class: "lnb-button", text: "Try again", hidden: true, on: { click: () => { fault(); need(); focus(); } } });
+  const bar = galleryBar(model, { clear: () => { pick([]); focus(); }, jump, size: (n) => save(model, { size: n }) });
   const detail = galleryDetail(() => shut(), (by) => openAt(active + by));
+  // A button that goes when it is pressed leaves the focus to the pictures.
+  const focus = () => box.focus({ preventScroll: true });
   const filterError = problem();
   el.append(bar.head, bar.controls, filterError, box, empty, failed, again, detail.box);
 
@@ -166,7 +168,7 @@ function render_gallery({ model, el, signal }) {
   }, { signal });
 
   async function jump(row) {
-    try { const { body } = await ask("find", { client, row }); move(body.index); anchor = active; go(Math.floor(active / columns()) * rowHigh()); box.focus({ preventScroll: true }); } catch (error) { fault(error); }
+    try { const { body } = await ask("find", { client, row }); move(body.index); anchor = active; go(Math.floor(active / columns()) * rowHigh()); focus(); } catch (error) { fault(error); }
   }
 
   async function openAt(index) {
@@ -181,7 +183,7 @@ function render_gallery({ model, el, signal }) {
       if (opened && at === active) detail.show(body, buffers[0], words);
     } catch (error) { if (opened && at === active) detail.error.show(error); }
   }
-  function shut() { opened = false; detail.box.hidden = true; el.classList.remove("lnb-gallery-open"); detail.free(); box.focus({ preventScroll: true }); }
+  function shut() { opened = false; detail.box.hidden = true; el.classList.remove("lnb-gallery-open"); detail.free(); focus(); }
 
   // On a slow store the first page comes after the cell has ended.
   function arrive() {

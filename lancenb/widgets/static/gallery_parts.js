@@ -83,7 +83,7 @@ function galleryDetail(close, step) {
   const on = h("button", { type: "button", class: "lnb-button lnb-quiet", text: "Next", on: { click: () => step(1) } });
   const shut = h("button", { type: "button", class: "lnb-button", text: "Close", on: { click: close } });
   const error = problem();
-  const box = h("div", { class: "lnb-gallery-detail", role: "dialog", "aria-modal": "true", "aria-label": "picture", hidden: true },
+  const box = h("div", { class: "lnb-gallery-detail", role: "dialog", "aria-modal": "true", "aria-label": "picture", tabindex: "-1", hidden: true },
     h("div", { class: "lnb-row" }, name, h("span", { class: "lnb-grow" }), back, on, shut), error, h("div", { class: "lnb-gallery-one" }, stage, fields));
   box.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -99,7 +99,14 @@ function galleryDetail(close, step) {
   const free = () => { if (url) URL.revokeObjectURL(url); url = ""; };
   return {
     box, shut, error, free,
-    title(index, total, words) { say(name, words); box.setAttribute("aria-label", words); back.disabled = index <= 0; on.disabled = index >= total - 1; },
+    title(index, total, words) {
+      say(name, words);
+      box.setAttribute("aria-label", words);
+      back.disabled = index <= 0;
+      on.disabled = index >= total - 1;
+      // a button that is disabled loses the focus, and the keys of the view with it
+      if ([back, on].some((each) => each.disabled && each === document.activeElement)) box.focus();
+    },
     wait() { error.show(); stage.replaceChildren(h("div", { class: "lnb-skeleton" })); fields.replaceChildren(); },
     show(body, data, alt) {
       free();

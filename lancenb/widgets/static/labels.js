@@ -18,15 +18,10 @@ function render_labels({ model, el, signal }) {
   const remove = (word) => set(model.get("value").filter((other) => other !== word), `${word} removed`);
   const chipOf = (word) => h("span", { class: "lnb-chip lnb-label", data: { word } }, h("span", { class: "lnb-cut", text: word, title: word }),
     h("button", { type: "button", class: "lnb-label-off", text: "×", "aria-label": `Remove ${word}`, on: { click: () => { remove(word); input.focus(); } } }));
-  // The field stays in the page, and a chip while its word does: a field that is taken out and put back loses
-  // the focus with the keys that come next, and a chip that is made anew loses the click begun on it.
+  // The field stays in the page, and a chip while its word does.
   const drawChips = (words) => {
     const old = new Map([...box.querySelectorAll(".lnb-label")].map((chip) => [chip.dataset.word, chip]));
-    for (const [word, chip] of old) if (!words.includes(word)) chip.remove();
-    words.forEach((word, i) => {
-      const chip = old.get(word) ?? chipOf(word);
-      if (box.children[i] !== chip) box.insertBefore(chip, box.children[i]);
-    });
+    hold(box, [...words.map((word) => old.get(word) ?? chipOf(word)), input]);
   };
   input.addEventListener("keydown", (event) => {
     if (event.isComposing) return;

@@ -7,7 +7,8 @@ function render_table({ model, el, signal }) {
   const ask = asker(model, signal), keep = keeper(model, ask), store = rowStore(ask, model, rowsCame, rowsFailed);
   const title = h("span", { class: "lnb-title" }), chips = h("span", { class: "lnb-tv-chips" }), facts = h("span", { class: "lnb-dim" });
   const bar = filterBar(model, id, keep), chooser = columnChooser(model, id, keep), strip = figureStrip(model, ask);
-  const head = h("div", { class: "lnb-tv-row lnb-tv-head", role: "row", "aria-rowindex": "1" }), body = h("div", { class: "lnb-tv-body", role: "rowgroup" });
+  const corner = h("div", { class: "lnb-tv-cell lnb-tv-number", role: "columnheader", "aria-colindex": "1", text: "row" });
+  const head = h("div", { class: "lnb-tv-row lnb-tv-head", role: "row", "aria-rowindex": "1" }, corner), body = h("div", { class: "lnb-tv-body", role: "rowgroup" });
   const grid = h("div", { class: "lnb-tv-grid", role: "grid", tabindex: "0", "aria-multiselectable": "true", "aria-describedby": `${id}-keys` }, h("div", { class: "lnb-tv-top", role: "rowgroup" }, head), body);
   const empty = h("p", { class: "lnb-empty", hidden: true }), trouble = problem(), lost = h("p", { class: "lnb-tv-note", role: "status" });
   const where = h("span", { class: "lnb-tv-status", role: "status" }), drop = h("button", { type: "button", class: "lnb-button lnb-quiet", text: "Clear selection" });
@@ -20,7 +21,7 @@ function render_table({ model, el, signal }) {
   const columns = () => model.get("columns"), shown = () => model.get("shown"), total = () => Math.max(0, model.get("count"));
   const height = () => (shown().some((i) => columns()[i].role === "image") ? 56 : 26);
   const scroll = scroller(grid, body, height, total, drawRows);
-  const widths = new Map(), picked = new Set(), live = new Map();
+  const widths = new Map(), picked = new Set(), live = new Map(), heads = new Map();
   let at = model.get("at"), anchor = null, measured = false, waiting = false;
 
   gridKeys(grid, {
@@ -28,7 +29,7 @@ function render_table({ model, el, signal }) {
     select: (range) => toggle(at[0], range), isOpen: () => model.get("reading"), close: () => keep({ reading: false }),
     widen: (by) => { const place = shown()[at[1]]; if (place !== undefined) widen(place, widths.get(place) + by); },
   });
-  drop.addEventListener("click", () => keep({ selected: [] }));
+  drop.addEventListener("click", () => { keep({ selected: [] }); grid.focus(); }); // it goes with the selection
   const tellAt = throttle(() => keep({ at }), 400);
 
   function go(row, place, range = false) {
@@ -95,48 +96,56 @@ function render_table({ model, el, signal }) {
   }
   function drawHead() {
     const order = model.get("sort"), stats = model.get("stats");
-    const corner = h("div", { class: "lnb-tv-cell lnb-tv-number", role: "columnheader", "aria-colindex": "1", text: "row" });
-    head.replaceChildren(corner, ...shown().map((i, c) => {
-      const box = h("div", { class: "lnb-tv-cell lnb-tv-th", role: "columnheader", id: cellId(-1, c), "aria-colindex": c + 2 }), column = columns()[i];
-      fillHead(box, column, stats[i], order.column === i ? order.way : "");
-      box.addEventListener("click", (event) => {
-        at = [-1, c];
-        if (event.target.closest(".lnb-tv-figures")) open(); else sort(c);
-        mark();
-      });
-      const edge = h("span", { class: "lnb-tv-edge", "aria-hidden": "true" });
-      resizable(edge, () => widths.get(i), (wide) => widen(i, wide), () => {});
-      box.append(edge);
-      return box;
-    }));
+    hold(head, [corner, ...shown().map((i, c) => {
+      const box = heads.get(i) ?? h("div", { class: "lnb-tv-cell lnb-tv-th", role: "columnheader" });
+      fillHead(box, columns()[i], stats[i], order.column === i ? order.way : "");
+      if (!heads.has(i)) heads.set(i, headOf(box, i));
+      return fill(box, { id: cellId(-1, c), "aria-colindex": c + 2 }, []);
+    })]);
     grid.setAttribute("aria-colcount", shown().length + 1);
     mark();
   }
+  function headOf(box, i) {
+    box.addEventListener("click", (event) => {
+      at = [-1, shown().indexOf(i)];
+      if (event.target.closest(".lnb-tv-figures")) open(); else sort(at[1]);
+      mark();
+    });
+    const edge = h("span", { class: "lnb-tv-edge", "aria-hidden": "true" });
+    resizable(edge, () => widths.get(i), (wide) => widen(i, wide), () => {});
+    box.append(edge);
+    return box;
+  }
   function makeRow(i) {
-    const row = store.row(i), number = h("div", { class: "lnb-tv-cell lnb-tv-number", role: "rowheader", id: cellId(i, -1), "aria-colindex": "1", text: row ? count(row.number) : "…" });
+    const number = h("div", { class: "lnb-tv-cell lnb-tv-number", role: "rowheader", id: cellId(i, -1), "aria-colindex": "1" });
     const line = h("div", { class: "lnb-tv-row", role: "row", "aria-rowindex": i + 2 }, number);
     number.addEventListener("click", (event) => { at = [i, -1]; toggle(i, event.shiftKey); mark(); });
-    shown().forEach((place, c) => {
+    shown().forEach((_, c) => {
       const box = h("div", { class: "lnb-tv-cell", role: "gridcell", id: cellId(i, c), "aria-colindex": c + 2 });
-      if (row) fillCell(box, row.cells[c], columns()[place], row.pictures[c]); else box.append(h("span", { class: "lnb-skeleton lnb-tv-wait" }));
       box.addEventListener("click", () => { at = [i, c]; mark(); tellAt(); if (model.get("reading")) showDetail(); });
       box.addEventListener("dblclick", open);
       line.append(box);
     });
-    line.lnbRow = row;
     line.lnbIndex = i;
+    fillRow(line, store.row(i));
     return line;
+  }
+  // Values come into the cells that waited for them: a press on one that waits is a click on what came.
+  function fillRow(line, row) {
+    const [number, ...boxes] = line.children;
+    line.lnbRow = row;
+    say(number, row ? count(row.number) : "…");
+    shown().forEach((place, c) => { if (row) fillCell(boxes[c], row.cells[c], columns()[place], row.pictures[c]); else boxes[c].replaceChildren(h("span", { class: "lnb-skeleton lnb-tv-wait" })); });
   }
   function drawRows() {
     const [first, last] = scroll.range(), from = Math.max(0, first - 6), to = Math.min(total() - 1, last + 6);
     for (const [i, line] of live) if (i < from || i > to) { line.remove(); live.delete(i); }
     for (let i = from; i <= to; i++) {
       let line = live.get(i);
-      if (!line || line.lnbRow !== store.row(i)) {
-        const fresh = makeRow(i);
-        if (line) line.replaceWith(fresh); else body.insertBefore(fresh, [...body.children].find((other) => other.lnbIndex > i) ?? null);
-        live.set(i, line = fresh);
-      }
+      if (!line) {
+        live.set(i, line = makeRow(i));
+        body.insertBefore(line, [...body.children].find((other) => other.lnbIndex > i) ?? null);
+      } else if (line.lnbRow !== store.row(i)) fillRow(line, store.row(i));
       line.style.transform = `translateY(${scroll.place(i)}px)`;
       line.setAttribute("aria-selected", String(Boolean(line.lnbRow) && picked.has(line.lnbRow.number)));
     }

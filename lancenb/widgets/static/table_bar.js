@@ -13,7 +13,9 @@ function filterBar(model, id, keep) {
   input.addEventListener("keydown", (event) => { if (event.key === "Escape" && input.value !== model.get("asked")) { input.value = model.get("asked"); event.stopPropagation(); } });
   let known = null;
   function draw() {
-    if (known !== model.get("asked")) input.value = known = model.get("asked");
+    // Words half typed stay, whatever is asked meanwhile; Escape fetches what is asked.
+    const writing = document.activeElement === input && input.value.trim() !== (known ?? "");
+    if (known !== model.get("asked")) { known = model.get("asked"); if (!writing) input.value = known; }
     const wrong = model.get("problem");
     error.show(wrong);
     input.setAttribute("aria-invalid", String(wrong.about === "filter"));

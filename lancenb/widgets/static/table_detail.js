@@ -70,6 +70,8 @@ function detailPane(model, ask, keep, signal, close) {
   function progress(found) {
     const got = found.start + found.taken;
     text.dataset.got = got;
+    // the button that was pressed is about to go: the focus stays in the pane
+    if (got >= found.length && document.activeElement === more) text.focus({ preventScroll: true });
     more.hidden = got >= found.length;
     say(note, got < found.length ? `First ${count(got)} of ${count(found.length)} characters.` : "");
   }

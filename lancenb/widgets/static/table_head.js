@@ -58,7 +58,7 @@ function headSketch(facts) {
 
 const ORDER = { asc: ["↑", "ascending"], desc: ["↓", "descending"] };
 
-// Draw one head; the box is the columnheader.
+// Draw one head; the box is the columnheader, what else is in it stays behind the head.
 function fillHead(box, column, facts, way) {
   const arrow = ORDER[way];
   box.setAttribute("aria-sort", arrow ? arrow[1] : "none");
@@ -71,7 +71,7 @@ function fillHead(box, column, facts, way) {
     box2.title = `${figures(facts).map(([k, v]) => `${k}: ${v}`).join("\n")}\nClick for all figures.`;
   } else if (!column.fit) box2.append(h("small", { class: "lnb-tv-none", text: "not measured" }));
   name.title = `${column.name}\n${column.whole}\nClick to sort.`;
-  box.replaceChildren(name, kind, box2);
+  [name, kind, box2].forEach((part, i) => { if (box.children[i]) renew(box.children[i], part); else box.append(part); });
 }
 
 // Choosing columns: a fold with a search box and one checkbox per column.

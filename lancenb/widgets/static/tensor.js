@@ -56,8 +56,10 @@ function render_tensor({ model, el, signal }) {
   }
   const relearn = throttle(() => learn().then(() => (/zeros|change/.test(model.get("sort")) ? tree.arrange() : tree.paint()), fail), 300);
 
-  const narrow = throttle(() => save(model, { pattern: pattern.value }), 150);
-  pattern.addEventListener("input", narrow);
+  // What is typed stands in the box until it is saved, also when the focus has gone on.
+  let owed = false;
+  const narrow = throttle(() => { owed = false; save(model, { pattern: pattern.value }); }, 150);
+  pattern.addEventListener("input", () => { owed = true; narrow(); });
   pattern.addEventListener("keydown", (event) => { if (event.key === "ArrowDown" || event.key === "Enter") { event.preventDefault(); tree.box.focus(); } });
   copied.addEventListener("click", async () => { say(copied, (await copy(model.get("code"))) ? "Copied" : "Not copied"); setTimeout(() => say(copied, "Copy"), 1500); });
 
@@ -71,7 +73,7 @@ function render_tensor({ model, el, signal }) {
   }, signal);
   follow(model, ["code"], () => say(line, model.get("code")), signal);
   follow(model, ["pattern", "sort", "flat", "changed_only", "opened"], () => {
-    if (document.activeElement !== pattern && pattern.value !== model.get("pattern")) pattern.value = model.get("pattern");
+    if (!owed && document.activeElement !== pattern && pattern.value !== model.get("pattern")) pattern.value = model.get("pattern");
     tree.arrange();
     say(shown, model.get("pattern") ? `${tree.shown()} tensors fit` : "");
   }, signal);
@@ -152,14 +154,16 @@ function tensorDetail(model, ask, signal) {
     const text = (key, v) => (key === "zeros" ? `${Number((100 * v).toPrecision(3))} %` : key === "nan" || key === "inf" ? count(v) : short(Number(v)));
     histogram.hidden = !tensor.count || !body.figures.length;
     if (!tensor.count || !body.figures.length) { figures.replaceChildren(...(tensor.count ? [] : [h("p", { class: "lnb-dim", text: "This tensor is empty." })])); sampled.hidden = true; return; }
+    const fresh = figures.cloneNode(); // the region that scrolls stays, with the focus and its place
     if (body.figures.length === 2) {
       const heads = ["version", ...used.map(([, title]) => title)].map((title, i) => h("th", { scope: "col", class: i ? "lnb-n" : "", text: title }));
       const lines = body.figures.map((each, i) => h("tr", {}, h("th", { scope: "row", text: model.get("sides")[i] }), ...used.map(([key]) => h("td", { class: "lnb-n", text: text(key, each[key]) }))));
-      figures.replaceChildren(h("div", { class: "lnb-scroll", role: "region", tabindex: "0", "aria-label": "figures" }, h("table", { class: "lnb-t" }, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...lines))));
+      fresh.append(h("div", { class: "lnb-scroll", role: "region", tabindex: "0", "aria-label": "figures" }, h("table", { class: "lnb-t" }, h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...lines))));
       const odd = names.filter(([key]) => rare.includes(key) && any(key)).map(([key, title]) => [title, body.figures.map((each) => count(each[key])).join(" → ")]);
-      if (body.change) figures.append(statsOf([["relative change", body.change.relative], ["cosine", body.change.cosine], ["largest difference", body.change.largest], ["norm", body.change.norm]].map(([title, v]) => [title, v === null ? "—" : title === "cosine" ? Number(v).toFixed(6) : short(Number(v))]).concat(odd)));
-      else if (odd.length) figures.append(statsOf(odd));
-    } else figures.replaceChildren(statsOf(used.map(([key, title]) => [title, text(key, body.figures[0][key])])));
+      if (body.change) fresh.append(statsOf([["relative change", body.change.relative], ["cosine", body.change.cosine], ["largest difference", body.change.largest], ["norm", body.change.norm]].map(([title, v]) => [title, v === null ? "—" : title === "cosine" ? Number(v).toFixed(6) : short(Number(v))]).concat(odd)));
+      else if (odd.length) fresh.append(statsOf(odd));
+    } else fresh.append(statsOf(used.map(([key, title]) => [title, text(key, body.figures[0][key])])));
+    renew(figures, fresh);
     sampled.hidden = body.exact;
     say(note, `From ${count(body.figures[0].sampled)} evenly spaced values of ${count(tensor.count)}.`);
     say(whole, `Read all ${bytes(tensor.nbytes * body.figures.length)}`);
@@ -212,37 +216,35 @@ function tensorDetail(model, ask, signal) {
 // Which dimension runs down, which across (or the first against all others), and where the others stand.
 const ALL = "all";
 function axesOf(box, shape, body, choose) {
-  if (shape.length < 3) { box.replaceChildren(); box.dataset.key = ""; return; }
-  const laid = body.axes.length < 2;
-  const key = `${shape}|${body.axes}`;
-  if (box.dataset.key === key && box.childElementCount) {
-    for (const input of box.querySelectorAll("input")) if (document.activeElement !== input) input.value = body.index[Number(input.dataset.axis)];
-    return;
-  }
-  box.dataset.key = key;
+  const same = box.dataset.shape === String(shape);
+  if (!same || shape.length < 3) box.replaceChildren();
+  box.dataset.shape = String(shape);
+  box.lnbAxes = body.axes;
+  if (shape.length < 3) return;
+  const places = () => shape.map((_, i) => Number(box.querySelector(`[type=range][data-axis="${i}"]`)?.value ?? 0));
   const pick = (which, title) => {
     const list = h("select", { "aria-label": `dimension ${title}`, on: { change: () => {
       if (list.value === ALL) { choose([], []); return; }
-      const axes = laid ? [0, 1] : [...body.axes], taken = Number(list.value);
+      const axes = box.lnbAxes.length < 2 ? [0, 1] : [...box.lnbAxes], taken = Number(list.value);
       if (axes[1 - which] === taken) axes[1 - which] = axes[which];
       axes[which] = taken;
       choose(axes, places());
     } } }, ...shape.map((n, i) => h("option", { value: i, text: `dim ${i} (${count(n)})` })), which ? h("option", { value: ALL, text: "all others" }) : null);
-    list.value = which && laid ? ALL : String(body.axes[which]);
-    return h("label", { class: "lnb-tn-check" }, h("span", { text: title }), list);
+    return h("label", { class: "lnb-tn-check", data: { key: title } }, h("span", { text: title }), list);
   };
-  const inputs = new Map(), places = () => shape.map((_, i) => (inputs.has(i) ? Number(inputs.get(i).value) : 0));
-  const others = laid ? [] : shape.map((n, i) => i).filter((i) => !body.axes.includes(i));
-  const sliders = others.map((i) => {
+  const slider = (i) => {
     const slide = h("input", { type: "range", min: "0", max: String(shape[i] - 1), "aria-label": `position in dimension ${i}`, data: { axis: String(i) } });
     const typed = h("input", { type: "number", min: "0", max: String(shape[i] - 1), class: "lnb-tn-number", "aria-label": `position in dimension ${i}, as a number`, data: { axis: String(i) } });
-    slide.value = typed.value = body.index[i];
-    inputs.set(i, slide);
-    slide.addEventListener("input", () => { typed.value = slide.value; choose(body.axes, places()); });
-    typed.addEventListener("change", () => { slide.value = typed.value; typed.value = slide.value; choose(body.axes, places()); });
-    return h("label", { class: "lnb-tn-slide" }, h("span", { text: `dim ${i}` }), slide, typed);
-  });
-  const focused = box.contains(document.activeElement) ? document.activeElement.ariaLabel : null;
-  box.replaceChildren(pick(0, "down"), pick(1, "across"), ...sliders);
-  if (focused !== null) [...box.querySelectorAll("select, input")].find((each) => each.ariaLabel === focused)?.focus();
+    slide.addEventListener("input", () => { typed.value = slide.value; choose(box.lnbAxes, places()); });
+    typed.addEventListener("change", () => { slide.value = typed.value; typed.value = slide.value; choose(box.lnbAxes, places()); });
+    return h("label", { class: "lnb-tn-slide", data: { key: i } }, h("span", { text: `dim ${i}` }), slide, typed);
+  };
+  // A dimension keeps its slider and its field while the others change: somebody may drag or type there.
+  const kept = new Map([...box.children].map((each) => [each.dataset.key, each])), laid = body.axes.length < 2;
+  const down = kept.get("down") ?? pick(0, "down"), across = kept.get("across") ?? pick(1, "across");
+  const others = laid ? [] : shape.map((_, i) => i).filter((i) => !body.axes.includes(i));
+  hold(box, [down, across, ...others.map((i) => kept.get(String(i)) ?? slider(i))]);
+  down.lastChild.value = String(body.axes[0] ?? 0);
+  across.lastChild.value = laid ? ALL : String(body.axes[1]);
+  for (const input of box.querySelectorAll("input")) if (document.activeElement !== input) input.value = body.index[Number(input.dataset.axis)];
 }

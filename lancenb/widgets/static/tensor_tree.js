@@ -78,7 +78,8 @@ function tensorTree(model, choose) {
   const box = h("div", { class: "lnb-tt", role: "treegrid", tabindex: "0", "aria-label": "tensors", "aria-describedby": `${id}-keys` }, h("div", { class: "lnb-tt-top", role: "rowgroup" }, head), body);
   const keys = h("span", { class: "lnb-aloud", id: `${id}-keys`, text: "Arrow keys move, right and left unfold and fold a module, Enter shows a tensor, letters jump to a name." });
   const none = h("p", { class: "lnb-empty", hidden: true }), wrap = h("div", { class: "lnb-tt-wrap" }, box, none, keys);
-  let tensors = [], rows = [], at = 0, typed = "", typedAt = 0;
+  let tensors = [], rows = [], at = 0, typed = "", typedAt = 0, lines = new Map();
+  const titles = new Map();
 
   function arrange() {
     const here = rows[at]?.item.path, fits = matcher(model.get("pattern"));
@@ -113,13 +114,18 @@ function tensorTree(model, choose) {
   function heads() {
     const [sort, down] = [model.get("sort").replace("-", ""), model.get("sort").startsWith("-")];
     wrap.dataset.sides = compared() ? "2" : "1";
-    head.replaceChildren(...COLUMNS().map(([key, title]) => {
-      const state = sort === key ? (down ? "descending" : "ascending") : "none";
-      const first = NUMERIC.has(key) ? `-${key}` : key, second = NUMERIC.has(key) ? key : `-${key}`;
-      const turn = () => save(model, { sort: { [first]: second, [second]: "" }[model.get("sort")] ?? first });
-      const mark = state === "none" ? "" : down ? " ↓" : " ↑";
-      return h("span", { role: "columnheader", class: `lnb-tt-c-${key}${NUMERIC.has(key) ? " lnb-tt-n" : ""}`, "aria-sort": state }, h("button", { type: "button", tabindex: "-1", class: "lnb-tt-sort", text: title + mark, on: { click: turn } }));
+    hold(head, COLUMNS().map(([key, title]) => {
+      if (!titles.has(key)) titles.set(key, titleOf(key));
+      const one = titles.get(key), state = sort === key ? (down ? "descending" : "ascending") : "none";
+      one.setAttribute("aria-sort", state);
+      say(one.firstChild, title + (state === "none" ? "" : down ? " ↓" : " ↑"));
+      return one;
     }));
+  }
+  function titleOf(key) {
+    const first = NUMERIC.has(key) ? `-${key}` : key, second = NUMERIC.has(key) ? key : `-${key}`;
+    const turn = () => save(model, { sort: { [first]: second, [second]: "" }[model.get("sort")] ?? first });
+    return h("span", { role: "columnheader", class: `lnb-tt-c-${key}${NUMERIC.has(key) ? " lnb-tt-n" : ""}` }, h("button", { type: "button", tabindex: "-1", class: "lnb-tt-sort", on: { click: turn } }));
   }
 
   function cells({ item, level, open }) {
@@ -135,15 +141,19 @@ function tensorTree(model, choose) {
 
   function paint() {
     const first = Math.max(0, Math.floor(box.scrollTop / ROW) - 6), many = Math.ceil((box.clientHeight || 420) / ROW) + 12, chosen = model.get("selected");
-    body.replaceChildren(...rows.slice(first, first + many).map((row, i) => {
+    const drawn = new Map();
+    rows.slice(first, first + many).forEach((row, i) => {
       const own = row.item.tensor, n = first + i;
-      const line = h("div", {
+      const fresh = h("div", {
         class: "lnb-tt-row", role: "row", id: `${id}-${n}`, style: { top: `${n * ROW}px` }, "aria-rowindex": n + 2, "aria-level": row.level, "aria-posinset": row.place, "aria-setsize": row.of,
         "aria-expanded": row.open === undefined ? undefined : String(row.open), "aria-selected": String(Boolean(own) && own.name === chosen), data: n === at ? { active: "" } : {},
       }, ...cells(row));
-      line.addEventListener("click", () => { at = n; enter(); box.focus(); });
-      return line;
-    }));
+      const key = `${own ? "tensor" : "module"} ${row.item.path}`, line = lines.get(key) ?? fresh;
+      if (line !== fresh) renew(line, fresh);
+      drawn.set(key, line);
+    });
+    hold(body, [...drawn.values()]);
+    lines = drawn;
     if (rows[at] && at >= first && at < first + many) box.setAttribute("aria-activedescendant", `${id}-${at}`);
     else box.removeAttribute("aria-activedescendant");
   }
@@ -176,6 +186,10 @@ function tensorTree(model, choose) {
       if (rows[n].item.name.toLowerCase().startsWith(typed)) return go(n);
     }
   }
+  body.addEventListener("click", (event) => {
+    const line = event.target.closest("[role=row]");
+    if (line) { at = Number(line.getAttribute("aria-rowindex")) - 2; enter(); box.focus(); }
+  });
   box.addEventListener("keydown", (event) => {
     if (event.target !== box || event.altKey || event.ctrlKey || event.metaKey) return;
     const row = rows[at], page = Math.max(1, Math.floor(box.clientHeight / ROW) - 2);

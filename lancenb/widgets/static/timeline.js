@@ -51,12 +51,14 @@ function render_timeline({ model, el, signal }) {
     const last = Math.min(total, Math.ceil((box.scrollTop + box.clientHeight) / ROW) + 4);
     for (const [place, row] of shown) if (place < first || place >= last) { row.remove(); shown.delete(place); }
     for (let place = first; place < last; place++) {
-      if (shown.has(place)) continue;
-      const facts = item(place);
-      if (!facts) { fetch(Math.floor(place / PAGE)); continue; }
+      const facts = item(place), old = shown.get(place);
+      if (!facts) { old?.remove(); shown.delete(place); fetch(Math.floor(place / PAGE)); continue; }
+      if (old?.lnbFacts === facts) continue;
       const row = versionRow(facts, `${name}-${place}`, place, total);
-      shown.set(place, row);
-      canvas.append(row);
+      // a version that is listed anew keeps its row, and a click begun on it
+      if (old?.lnbFacts.version === facts.version && old.lnbFacts.when === facts.when) renew(old, row);
+      else { old?.remove(); shown.set(place, row); canvas.append(row); }
+      shown.get(place).lnbFacts = facts;
     }
     for (const [place, row] of shown) row.setAttribute("aria-selected", String(place === at));
     if (shown.has(at)) box.setAttribute("aria-activedescendant", `${name}-${at}`);
@@ -96,8 +98,6 @@ function render_timeline({ model, el, signal }) {
       stamp = model.get("stamp");
       pages.clear();
       pages.set(0, model.get("first"));
-      for (const row of shown.values()) row.remove();
-      shown.clear();
       canvas.style.height = `${model.get("total") * ROW}px`;
       box.style.height = `${Math.min(4.5, model.get("total")) * ROW + 2}px`;
       reveal(model.get("at"));

@@ -72,6 +72,10 @@ HARNESS = """async ({esm, css, state, theme}) => {
   window.unmount = () => { stop.abort(); clean?.(); };
 }"""
 
+HELD = """() => { const held = [], real = window.setTimeout;
+  window.setTimeout = (f, ms, ...args) => { held.push(() => f(...args)); return 0; };
+  window.release = () => { window.setTimeout = real; held.forEach(f => f()); }; }"""
+
 
 def encode(value: Any) -> Any:
     """Return a trait as the page can take it."""
@@ -122,6 +126,10 @@ class Mounted:
         """Return and forget what the front end sent: ``{msg: ...}`` or ``{state: ...}``."""
         return self.page.evaluate("window.sent.splice(0)")
 
+    def states(self) -> list[Any]:
+        """Return and forget the traits that the front end set."""
+        return [each["state"] for each in self.sent() if "state" in each]
+
     def from_python(self, **traits: Any) -> None:
         """Change traits as Python would."""
         self.page.evaluate("p => window.fromPython(p)", encode(traits))
@@ -147,9 +155,23 @@ class Mounted:
             self.from_python(**{name: self.widget.get_state(name)[name] for name in names})
         return len(carried)
 
+    def hold(self) -> None:
+        """Let the page's timers wait for :meth:`release`, so that a test sees what is between."""
+        self.page.evaluate(HELD)
+
+    def release(self) -> None:
+        """Run what :meth:`hold` kept waiting."""
+        self.page.evaluate("release()")
+
     def axe(self) -> list[str]:
         """Return the accessibility rules that the page breaks."""
         return browser.barriers(self.page)
+
+
+def press_on(target: Any) -> None:
+    """Press the mouse on the middle of an element, and do not let go."""
+    target.hover()
+    target.page.mouse.down()
 
 
 @pytest.fixture

@@ -205,7 +205,7 @@ def test_filters_and_their_faults(gallery: Any, mount: Any) -> None:
     box.fill("label > 7")
     box.press("Enter")
     apply()
-    assert page.get_by_text("No image matches").is_visible()
+    page.get_by_text("No image matches").wait_for()
     assert page.get_by_role("alert").count() == 0
     box.fill("")
     box.press("Enter")
