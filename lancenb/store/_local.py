@@ -95,12 +95,9 @@ class LocalFiles:
         made = _first_missing(self.root)
         try:
             os.makedirs(self.root, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".lancenb-", dir=self.root)
-            try:
-                os.write(handle, b"x" * 4096)  # a full disk still creates empty files
-            finally:
-                os.close(handle)
-                os.unlink(name)
+            # no name, so that a kill leaves nothing; bytes, as a full disk still makes empty files
+            with tempfile.TemporaryFile(prefix=".lancenb-", dir=self.root, buffering=0) as file:
+                file.write(b"x" * 4096)
         except OSError as error:
             if made:
                 _remove_empty(self.root, made)

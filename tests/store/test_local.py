@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -83,6 +84,22 @@ def test_check_of_what_is_missing_or_a_file(tmp_path):
         Store(tmp_path / "file").check()
     with pytest.raises(StoreNotWritable, match="in its way"):
         Store(tmp_path / "file" / "store").create()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files without a name exist only on Linux")
+def test_a_kill_in_the_proof_that_a_folder_can_be_written_to_leaves_nothing(tmp_path):
+    code = """
+        import resource, signal, sys
+        from lancenb.store import Store
+        store = Store(sys.argv[1])
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # the first byte written kills
+        store.create()
+    """
+    root = tmp_path / "store"
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(root)], check=False)
+    assert done.returncode == -signal.SIGXFSZ
+    assert os.listdir(root) == []
 
 
 def test_full_disk(small_disk):
