@@ -86,7 +86,6 @@ def test_check_of_what_is_missing_or_a_file(tmp_path):
         Store(tmp_path / "file" / "store").create()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="files without a name exist only on Linux")
 def test_a_kill_in_the_proof_that_a_folder_can_be_written_to_leaves_nothing(tmp_path):
     code = """
         import resource, signal, sys
