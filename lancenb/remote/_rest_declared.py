@@ -110,7 +110,9 @@ class Declared:
     def close(self) -> None:
         """Take all promises back."""
         for name in list(self._promises):
-            self.release(name)
+            # One that the storage does not let go of must not keep the others.
+            with contextlib.suppress(LancenbError):
+                self.release(name)
         self._wake.set()
 
     def _settle(self, name: str, promise: _Promise) -> bool:
@@ -139,21 +141,25 @@ class Declared:
 
     def _end(self, name: str, promise: _Promise, error: LancenbError | None) -> None:
         promise.over = True
-        with self._lock:
-            self._promises.pop(name, None)
-        with contextlib.suppress(LancenbError):
-            promise.reservation.__exit__(type(error) if error else None, error, None)
+        try:
+            with contextlib.suppress(LancenbError):
+                promise.reservation.__exit__(type(error) if error else None, error, None)
+        finally:
+            # Only now is the name free: whoever asks before waits for the lock of the promise.
+            with self._lock:
+                if self._promises.get(name) is promise:  # the name may be promised anew
+                    del self._promises[name]
 
     def _watch(self) -> None:
         while True:
-            self._wake.wait(self._pause)
+            closed = self._wake.wait(self._pause)
             for name, promise in list(self._promises.items()):
                 # The storage may fail us for a moment; the next look is soon.
                 with contextlib.suppress(Exception):
                     if not self._settle(name, promise) and time.monotonic() > promise.until:
                         self._give_up(name, promise)
             with self._lock:
-                if not self._promises:
+                if closed or not self._promises:
                     self._watcher = None
                     self._wake.clear()
                     return

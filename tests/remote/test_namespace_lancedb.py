@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ pytest.importorskip("uvicorn")
 lancedb = pytest.importorskip("lancedb")
 
 from lancenb import DataManager  # noqa: E402
-from lancenb.errors import ArtifactNotFound  # noqa: E402
+from lancenb.errors import ArtifactNotFound, StoreError  # noqa: E402
 from tests.remote.namespace_parts import READ, WRITE, Served, ipc, serving  # noqa: E402
 
 POINTS = pa.table(
@@ -196,6 +197,53 @@ def test_a_declared_name_that_is_never_written_is_free_again(tmp_path: Path):
     while declared.names() and time.monotonic() < until:
         time.sleep(0.01)
     manager.convert(POINTS, "later")
+
+
+def test_a_name_is_not_called_free_before_its_reservation_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from lancenb.remote._rest_declared import Declared
+
+    manager = DataManager(tmp_path / "root")
+    erasing, go_on, erase = threading.Event(), threading.Event(), manager._erase
+
+    def slow(entry):
+        erasing.set()
+        assert go_on.wait(60)
+        return erase(entry)
+
+    monkeypatch.setattr(manager, "_erase", slow)
+    declared = Declared(manager, patience=0.0)
+    declared.declare(manager, "later", {}, lambda name, version: None)
+    assert erasing.wait(60)
+    threading.Timer(0.5, go_on.set).start()
+    assert declared.names() == []
+    manager.convert(POINTS, "later")
+
+
+def test_a_name_that_cannot_be_given_back_does_not_keep_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from lancenb.remote._rest_declared import Declared
+
+    manager = DataManager(tmp_path / "root")
+    declared = Declared(manager)
+    for name in ("first", "second"):
+        declared.declare(manager, name, {}, lambda name, version: None)
+    opened = manager._open
+
+    def refused(entry, *rest):
+        if entry.name == "first":
+            raise StoreError("the storage does not answer")
+        return opened(entry, *rest)
+
+    monkeypatch.setattr(manager, "_open", refused)
+    declared.close()
+    left = manager.registry.read().entries.values()
+    assert [entry.name for entry in left] == ["first"]
+    monkeypatch.undo()
+    declared.close()
+    assert not manager.registry.read().entries
 
 
 # --- lance-ray
