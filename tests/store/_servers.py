@@ -85,7 +85,8 @@ def start_moto(folder: Path, free_actions: int | None = None) -> tuple[subproces
         env["INITIAL_NO_AUTH_ACTION_COUNT"] = str(free_actions)
     for _ in range(3):  # the port may be taken between choosing and binding
         port = free_port()
-        command = [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
+        script = str(Path(__file__).with_name("_moto.py"))
+        command = [sys.executable, script, "-H", LOOPBACK, "-p", str(port)]
         process = start(command, folder / "moto.log", env)
         if wait_for_port(port, process, 60):
             return process, f"http://{LOOPBACK}:{port}"
