@@ -95,7 +95,7 @@ def _of_built(home: Path) -> Iterator[Promise]:
 
 
 def _of_note(path: Path) -> Iterator[Promise]:
-    if path.suffix == ".json" and not read_json(path):
+    if path.suffix == ".json" and not read_json(path) and path.exists():  # not cleared just now
         yield Promise(path.name, path, wrong="cannot be understood")
 
 

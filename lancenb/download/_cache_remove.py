@@ -23,6 +23,7 @@ from ..progress import CancelToken
 from ._cache_list import TRASH, children
 from ._files import disk_errors
 
+_TRIES = 100
 _DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
@@ -120,11 +121,7 @@ def _take(path: Path, how: int, cancel: CancelToken | None) -> int:
 
     waiting = not how & fcntl.LOCK_NB
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except FileNotFoundError:  # the folder was cleared just now
-            continue
+        descriptor = _opened(path)
         try:
             fcntl.flock(descriptor, how | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_nlink:
@@ -140,6 +137,19 @@ def _take(path: Path, how: int, cancel: CancelToken | None) -> int:
         except BaseException:
             os.close(descriptor)
             raise
+
+
+def _opened(path: Path) -> int:
+    """Open a file to lock it, in folders that somebody may be clearing."""
+    tries = _TRIES
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except (FileNotFoundError, FileExistsError):  # gone between two steps of this or of mkdir
+            tries -= 1
+            if not tries:
+                raise
 
 
 def remove_repo(hub: Path, repo: str) -> None:

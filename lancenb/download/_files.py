@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 
 from filelock import FileLock, Timeout
 
@@ -15,6 +16,7 @@ from ..errors import Conflict, LancenbError, OutOfSpace, StoreError, StoreNotWri
 from ..progress import CancelToken
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_TRIES = 100
 _DENIED = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
 )  # fmt: skip
@@ -58,6 +60,27 @@ def disk_errors(path: Path) -> Iterator[None]:
         if isinstance(error, LancenbError):
             raise
         raise disk_error(error, path) from error
+
+
+def write_note(path: Path, text: str) -> None:
+    """Write a small file of the cache in one step: the old text or the new one, never a part.
+
+    Raises:
+        StoreError: the disk refuses.
+    """
+    fresh = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}.new")
+    tries = _TRIES
+    with disk_errors(fresh):
+        while True:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fresh.write_text(text, "utf-8")
+                os.replace(fresh, path)
+                return
+            except FileNotFoundError:  # taken for a leftover by somebody who clears the cache
+                tries -= 1
+                if not tries:
+                    raise
 
 
 def need_space(folder: Path, nbytes: int | None) -> None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._files import disk_errors, link_or_copy
+from ._files import disk_errors, link_or_copy, write_note
 from .cache import Cache
 
 if TYPE_CHECKING:
@@ -77,11 +77,7 @@ class HubFolder:
         path = self.home / "refs" / ref
         if self.commit_of(ref) == commit:
             return
-        with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
-            fresh.write_text(commit, "utf-8")
-            os.replace(fresh, path)
+        write_note(path, commit)
 
     def link(self, blob: Path, commit: str, name: str) -> Path:
         """Make the content appear as a file of the commit (moved where links are not possible)."""

@@ -13,6 +13,8 @@ from ..progress import CancelToken
 
 T = TypeVar("T")
 _CHECK = 0.2
+_GUARD = threading.Lock()
+_UNDO: list[Callable[[], None]] = []
 
 
 def pulled(make: Callable[[], Iterator[T]], cancel: CancelToken | None) -> Iterator[T]:
@@ -84,6 +86,21 @@ def undisturbed() -> Iterator[None]:
 
     It would do so for the epoch number of a stream alone: seconds, and hundreds of megabytes.
     """
+    with _GUARD:  # of several at once, the first changes the settings and the last puts them back
+        if not _UNDO:
+            _UNDO.append(_disturb_less())
+        _UNDO.append(lambda: None)
+    try:
+        yield
+    finally:
+        with _GUARD:
+            _UNDO.pop()
+            if len(_UNDO) == 1:
+                _UNDO.pop()()
+
+
+def _disturb_less() -> Callable[[], None]:
+    """Change the settings of ``datasets``; return what puts them back."""
     from datasets import config
     from datasets.utils import (
         are_progress_bars_disabled,
@@ -96,9 +113,10 @@ def undisturbed() -> Iterator[None]:
         disable_progress_bars()
     if "torch" not in sys.modules:
         config.TORCH_AVAILABLE = False
-    try:
-        yield
-    finally:
+
+    def undo() -> None:
         config.TORCH_AVAILABLE = torch
         if bars:
             enable_progress_bars()
+
+    return undo

@@ -6,13 +6,12 @@ import hashlib
 import json
 import os
 import re
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from ..errors import DownloadFailed
-from ._files import disk_errors
+from ._files import write_note
 from ._hub_files import HubFolder, git_hash
 from ._partial import hash_span
 from .cache import Cache
@@ -49,13 +48,10 @@ class Record:
 
     def save(self) -> None:
         """Write atomically."""
-        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.{threading.get_ident()}.new")
         data = {
             "facts": self.facts, "tree": self.tree, "files": dict(self.files), "card": self.card,
         }  # fmt: skip
-        with disk_errors(fresh):
-            fresh.write_text(json.dumps(data), "utf-8")
-            os.replace(fresh, self.path)
+        write_note(self.path, json.dumps(data))
 
     def known(self, name: str, path: Path) -> bool:
         """Whether this very file was hashed and found right before."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
-from ._files import disk_errors
+from ._files import write_note
 from ._names import public_url, url_key
 from ._partial import Note, hash_file
 from .cache import Cache
@@ -105,10 +103,7 @@ class Place:
 
     def write(self, meta: Meta) -> None:
         """Write the note atomically."""
-        fresh = self.record.with_name(f"{self.record.name}.{os.getpid()}-{get_ident()}.new")
-        with disk_errors(fresh):
-            fresh.write_text(json.dumps(meta, indent=1), "utf-8")
-            os.replace(fresh, self.record)
+        write_note(self.record, json.dumps(meta, indent=1))
 
     def fetched(self, meta: Meta) -> Fetched:
         """Return the file of a note as if it had just arrived, but without an address."""

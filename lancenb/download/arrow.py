@@ -97,9 +97,9 @@ def arrow_dataset(
             hint="run it once with a network",
         )
     build = Build(source, config, split, limit, tracker, cancel)
-    source.remember()
     repo = None if local.is_dir() else snapshot.home.name
     with cache.using_hub(repo, cancel) if repo else nullcontext():  # nobody clears it meanwhile
+        source.remember()
         return keep(
             cache, "arrow", key, folder, build.make, to=to, force=force and source.answers,
             cancel=cancel,

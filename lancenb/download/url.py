@@ -96,14 +96,14 @@ def download_url(
         notes.append(describe(url, fetched))
         place.write(notes[-1])
 
-    try:
-        fetched = Fetcher(policy).fetch(
+    def fetch(unless: Note | None) -> Fetched | None:
+        return Fetcher(policy).fetch(
             url,
             place.folder,
             place.name,
             sha256=sha256 if sha256 is False else expected,
             token=token,
-            unless=Note(**meta["note"]) if meta else None,
+            unless=unless,
             lock=cache.lock_path("url", url_key(url)),
             reuse=reuse,
             guard=guard,
@@ -111,6 +111,11 @@ def download_url(
             tracker=tracker,
             cancel=cancel,
         )
+
+    try:
+        fetched = fetch(Note(**meta["note"]) if meta else None)
+        if fetched is None and place.read(expected) is None:
+            fetched = fetch(None)  # the copy was cleared while we waited for its lock
     except Offline:
         if meta is None:
             raise
