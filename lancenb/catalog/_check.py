@@ -123,6 +123,12 @@ class _Check:
         known = self.manager.registry.read().entries.get(entry.id)
         if known is None or known.state != READY or known.columns == tuple(head.schema.names):
             return
+        # A writer may have come and gone since the table was opened: look once more at all three.
+        head = self.manager._open(known)
+        busy = any(lease.state == ALIVE for lease in leases(self.store, known.id))
+        later = self.manager.registry.read().entries.get(known.id)
+        if busy or later != known or known.columns == tuple(head.schema.names):
+            return
         problem = self._add(
             "stale_entry",
             entry.name,

@@ -79,7 +79,7 @@ def _key(store: Store, rel: str) -> str:
 def _names(store: Store) -> list[str]:
     if store.scheme == "memory":
         top = store.join(FOLDER) + "/"
-        return sorted(key[len(top) :] for key in _MEMORY if key.startswith(top))
+        return sorted(key[len(top) :] for key in list(_MEMORY) if key.startswith(top))
     return store.list(FOLDER)
 
 

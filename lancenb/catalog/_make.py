@@ -122,8 +122,8 @@ class Making(Slots):
                 report = converter.convert(
                     source, self._uri(entry), mode=mode, check=same, **common
                 )
-            if mode == "overwrite" or description or labels or extra or edges:
-                self._refresh(entry, description, labels, extra, edges)
+                if mode == "overwrite" or description or labels or extra or edges:
+                    self._refresh(entry, description, labels, extra, edges)
         else:
             with self._creating(name, converter.kind) as slot:
                 report = converter.convert(source, self._uri(slot), mode="create", **common)
@@ -243,7 +243,7 @@ class Making(Slots):
                         hint="choose another name",
                     )
                 report = save_weights(state, self._uri(entry), mode=mode, **common)
-            self._refresh(entry, description, labels, extra, edges)
+                self._refresh(entry, description, labels, extra, edges)
         else:
             with self._creating(name, "weights") as slot:
                 report = save_weights(state, self._uri(slot), mode="create", **common)

@@ -119,6 +119,11 @@ def state_of(owner: Mapping[str, Any]) -> str:
     return ALIVE if lease and now() < lease < now() + LEASE + MAX_SKEW else EXPIRED
 
 
+def is_here(owner: Mapping[str, Any]) -> bool:
+    """Tell whether an owner is this very process."""
+    return owner.get("host") == _host() and owner.get("pid") == os.getpid()
+
+
 def moment(text: Any) -> datetime | None:
     """Return the time that ``text`` says, in UTC if it names no zone; ``None`` if it says none."""
     try:

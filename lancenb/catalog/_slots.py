@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,10 @@ from ._edges import newest_edges
 from ._entry import DELETING, PENDING, READY, Entry, event
 from ._leases import heartbeat
 from ._names import now, ulid
-from ._owner import ALIVE, DEAD, active, describe, state_of, this_owner
+from ._owner import ALIVE, DEAD, active, describe, is_here, state_of, this_owner
 from ._stats import content_hash, table_kind
+
+_GIVEN_BACK = 2.0  # seconds
 
 
 def taken(name: str) -> AlreadyExists:
@@ -42,6 +45,8 @@ class Slots(CatalogBase):
             owner=this_owner(self.actor, ident),
         )
 
+        beside: set[str] = set()  # reservations of this very process
+
         def take(entries: dict[str, Entry]) -> list[Entry]:
             dead = []
             for other in [e for e in entries.values() if e.name == name and e.state != DELETING]:
@@ -49,6 +54,8 @@ class Slots(CatalogBase):
                     raise taken(name)
                 state = state_of(other.owner)
                 if state == ALIVE:
+                    if is_here(other.owner):
+                        beside.add(other.id)
                     raise AlreadyExists(
                         f"{name!r} is being created by {describe(other.owner)}",
                         hint="wait for it, or choose another name",
@@ -68,7 +75,7 @@ class Slots(CatalogBase):
 
         with active(ident):
             try:
-                for other in self.registry.change(take, f"reserve {name}"):
+                for other in self._taking(take, f"reserve {name}", beside):
                     self._erase(other)
                 with heartbeat(renew):
                     yield slot
@@ -78,6 +85,24 @@ class Slots(CatalogBase):
                     if mine is not None and mine.state != READY:  # never undo what was published
                         self._erase(slot)
                 raise
+
+    def _taking(
+        self, take: Callable[[dict[str, Entry]], list[Entry]], message: str, beside: set[str]
+    ) -> list[Entry]:
+        """Reserve a name; one that a thread beside us holds may be given back in a moment.
+
+        Who cancels a remote call does not wait for the server, and may ask for the name again
+        before the server's thread has cleared away what it began.
+        """
+        until = time.monotonic() + _GIVEN_BACK
+        while True:
+            beside.clear()
+            try:
+                return self.registry.change(take, message)
+            except AlreadyExists:
+                if not beside or time.monotonic() > until:
+                    raise
+            time.sleep(0.05)
 
     def _erase(self, entry: Entry) -> int:
         """Remove the files of an unpublished or deleted entry, then its row."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from lancenb.errors import (
@@ -18,9 +19,10 @@ from lancenb.errors import (
 
 from ._check import check
 from ._edges import check_age, check_count
-from ._entry import DELETING, READY, Entry
-from ._leases import leases, remove
+from ._entry import DELETING, READY, Entry, event
+from ._leases import Lease, leases, remove
 from ._log import in_utc, tags_of
+from ._names import now, ulid
 from ._once import ONCE, UNDONE, once_properties
 from ._owner import ALIVE, active, describe, this_owner
 from ._slots import Slots
@@ -72,7 +74,9 @@ class Upkeep(Slots):
                 "dry_run=True tells more",
             )
         _check_unprotected(plan, force)
-        owner, marks = this_owner(self.actor, entry.id), once_properties()
+        token, marks = ulid(), once_properties()  # another thread may try the same at once
+        owner = this_owner(self.actor, token)
+        self._check_unwritten(entry)
 
         def mark(entries: dict[str, Entry]) -> None:
             mine = entries.get(entry.id)
@@ -80,32 +84,46 @@ class Upkeep(Slots):
                 raise ArtifactNotFound(f"{entry.name!r} was deleted or renamed a moment ago")
             entries[entry.id] = replace(mine, state=DELETING, owner=owner)
 
-        def unmark(entries: dict[str, Entry]) -> None:
+        def unmark(entries: dict[str, Entry]) -> str | None:
             mine = entries.get(entry.id)
             if mine is not None and mine.owner == owner:
-                entries[entry.id] = replace(mine, state=READY, owner={})
+                back = replace(mine, state=READY, owner={})
+                entries[entry.id] = back = _under_free_name(entries, back, self.actor)
+                return back.name
+            return None
 
-        with active(entry.id):
+        with active(token):
             self.registry.change(mark, f"deleting {entry.name}", marks)
             try:
-                held = leases(self.store, entry.id)
-                writers = [lease for lease in held if lease.state == ALIVE]
-                if writers:
-                    raise Conflict(
-                        f"{entry.name!r} is being written by {describe(writers[0].owner)}",
-                        hint="delete it when that has ended",
-                    )
+                held = self._check_unwritten(entry)
                 # Nobody can begin to write or tag now, but somebody may have since we looked.
                 plan = self._deletion(entry)
                 _check_unprotected(plan, force)
-            except BaseException:
+            except BaseException as error:
                 undone = {UNDONE: marks[ONCE]} if marks else {}
-                self.registry.change(unmark, f"not deleting {entry.name}", undone)
+                back = self.registry.change(unmark, f"not deleting {entry.name}", undone)
+                if back not in (None, entry.name):
+                    raise Conflict(
+                        f"{entry.name!r} could not be deleted, and somebody took its name"
+                        f" meanwhile: it is called {back!r} now ({error})",
+                        hint=f"dm.rename({back!r}, ...) changes it",
+                    ) from error
                 raise
             self._erase(entry)
         for lease in held:
             remove(self.store, lease.rel)
         return replace(plan, dry_run=False)
+
+    def _check_unwritten(self, entry: Entry) -> list[Lease]:
+        """Return the leases of a table, none of them alive."""
+        held = leases(self.store, entry.id)
+        writers = [lease for lease in held if lease.state == ALIVE]
+        if writers:
+            raise Conflict(
+                f"{entry.name!r} is being written by {describe(writers[0].owner)}",
+                hint="delete it when that has ended",
+            )
+        return held
 
     def _deletion(self, entry: Entry) -> Deletion:
         uri = self._uri(entry)
@@ -248,6 +266,16 @@ def _tidy(head: Any) -> bool:
     if len(fragments) > 1 or head.describe_indices():
         return False
     return not any(f.metadata.deletion_file or len(f.data_files()) > 1 for f in fragments)
+
+
+def _under_free_name(entries: dict[str, Entry], entry: Entry, actor: str) -> Entry:
+    """Return an entry that was as good as deleted, renamed when its name was taken meanwhile."""
+    taken = {other.name for other in entries.values() if other.state != DELETING}
+    if entry.name not in taken:
+        return entry
+    new = next(name for n in count(2) if (name := f"{entry.name}-{n}") not in taken)
+    history = event(entry, actor, "renamed", old=entry.name, new=new)
+    return replace(entry, name=new, history=history, updated=now())
 
 
 def _check_unprotected(plan: Deletion, force: bool) -> None:
