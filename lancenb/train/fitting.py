@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 from ..data._module_inputs import as_manager
@@ -158,87 +158,92 @@ def fit(
     before = Resumed.at(resume_address(resume, keep, target, manager), manager)
     given, seed = seed, before.seed(seed) if before else seed
     found = training_data(data, val, manager, seed=seed, resumed=before)
-    with seeded(seed), quiet_lightning():
-        start = prepare_classifier(
-            model, found.train, manager, version, architecture,
-            image_size=image_size or found.image_size, lr=lr,
-        )  # fmt: skip
-        module = start.module
-        if start.made and not before:
-            artefacts.tell_fresh(manager, named)
-        if before:
-            check_resume(before, module, epochs=epochs)
-        if target:
-            kept = keep is not None and keep.folder is None
-            artefacts.check_targets(manager, target, module, kept=kept)
-        found = found.counted_as(module.class_names)
-        facts = run_facts(
-            module, _source(found.train), start.source, rows=found.rows, val=_source(found.val),
-            val_rows=found.val_rows, fraction=found.fraction, parts=found.parts,
-            config=config, epochs=epochs, steps=steps, batch_size=found.batch_size(batch_size),
-            seed=seed,
-            augment=augment, image_size=image_size, accumulate=accumulate,
-            precision=None if precision is None else str(precision),
-        )  # fmt: skip
-        if target or keep:
-            check_record(facts)
-        if before:
-            before.tell(facts["settings"], given)
-        parents = artefacts.parents_of(found.train, start.source, target, manager) if target else []
-        recorder = Recorder(Tracker(progress, cancel), cancel)
-        run = Run(
-            max(epochs, before.done) if before else epochs, steps, accumulate,
-            {"accelerator": accelerator, "devices": devices, "precision": precision,
-             "strategy": strategy, "logger": logs},
-            trainer, [*picture, *callbacks], keep, target, manager, facts_of_run(facts, parents),
-        )  # fmt: skip
-        made = make_trainer(
-            run, recorder, validated=found.val is not None, foreign=found.module is not None
-        )
-        if before:
-            check_training(before, module, made)
-            before.content.clear()  # Lightning reads it again
-        own_room = keep is not None and keep.folder is None and made.is_global_zero
-        with claimed(manager, target) if own_room else nullcontext():
+    with ExitStack() as claim:  # until the weights are stored
+        with seeded(seed), quiet_lightning():
+            start = prepare_classifier(
+                model, found.train, manager, version, architecture,
+                image_size=image_size or found.image_size, lr=lr,
+            )  # fmt: skip
+            module = start.module
+            if start.made and not before:
+                artefacts.tell_fresh(manager, named)
+            if before:
+                check_resume(before, module, epochs=epochs)
+            if target:
+                kept = keep is not None and keep.folder is None
+                artefacts.check_targets(manager, target, module, kept=kept)
+            found = found.counted_as(module.class_names)
+            facts = run_facts(
+                module, _source(found.train), start.source, rows=found.rows, val=_source(found.val),
+                val_rows=found.val_rows, fraction=found.fraction, parts=found.parts,
+                config=config, epochs=epochs, steps=steps, batch_size=found.batch_size(batch_size),
+                seed=seed,
+                augment=augment, image_size=image_size, accumulate=accumulate,
+                precision=None if precision is None else str(precision),
+            )  # fmt: skip
+            if target or keep:
+                check_record(facts)
+            if before:
+                before.tell(facts["settings"], given)
+            parents = (
+                artefacts.parents_of(found.train, start.source, target, manager) if target else []
+            )
+            recorder = Recorder(Tracker(progress, cancel), cancel)
+            run = Run(
+                max(epochs, before.done) if before else epochs, steps, accumulate,
+                {"accelerator": accelerator, "devices": devices, "precision": precision,
+                 "strategy": strategy, "logger": logs},
+                trainer, [*picture, *callbacks], keep, target, manager,
+                facts_of_run(facts, parents),
+            )  # fmt: skip
+            made = make_trainer(
+                run, recorder, validated=found.val is not None, foreign=found.module is not None
+            )
+            if before:
+                check_training(before, module, made)
+                before.content.clear()  # Lightning reads it again
+            own_room = keep is not None and keep.folder is None and made.is_global_zero
+            if own_room:
+                claim.enter_context(claimed(manager, target))
             _train(
                 made, module, found, recorder.tracker, before.address if before else None,
                 batch_size, most=steps * accumulate if steps else None,
                 side=image_size or module.hparams["image_size"], seed=seed, augment=augment,
                 num_workers=num_workers, threads=threads,
             )  # fmt: skip
-    if not recorder.rows:
-        raise InvalidArgument(
-            "the training made no step", hint="limit_train_batches= or max_steps= leave it none"
-        )
-    lost = first_lost(recorder.table())
-    if lost is not None:
-        warnings.warn(
-            f"the loss is no finite number from step {lost} on; a lower lr or another precision"
-            " may help",
-            stacklevel=2,
-        )
-    device, first = str(made.strategy.root_device), made.is_global_zero
-    module.cpu().eval()
-    seconds, history = time.monotonic() - begin, recorder.table()
-    result = FitResult(
-        module, history, data=_source(found.train), seconds=seconds, fresh=start.fresh,
-        start=f"checkpoint {before.name}" if before else start.told,
-        run={**facts, **run_outcome(history, device, seconds, recorder.here)},
-        curves=picture[0].curves if picture else None, steps_here=recorder.here,
-    )  # fmt: skip
-    if before and not recorder.here:
-        result.run |= before.record()
-    if target and first:
-        recorder.tracker.enter("store")
-        artefacts.store_result(result, manager, target, parents, message)
-        recorder.tracker.enter("done")
-    if before and not recorder.here and first:
-        kept = f", and {target} version {result.version} has its weights" if target else ""
-        warnings.warn(
-            f"nothing was trained: the run was complete at step {history.num_rows}{kept}; more"
-            " epochs= would go on from there",
-            stacklevel=2,
-        )
+        if not recorder.rows:
+            raise InvalidArgument(
+                "the training made no step", hint="limit_train_batches= or max_steps= leave it none"
+            )
+        lost = first_lost(recorder.table())
+        if lost is not None:
+            warnings.warn(
+                f"the loss is no finite number from step {lost} on; a lower lr or another precision"
+                " may help",
+                stacklevel=2,
+            )
+        device, first = str(made.strategy.root_device), made.is_global_zero
+        module.cpu().eval()
+        seconds, history = time.monotonic() - begin, recorder.table()
+        result = FitResult(
+            module, history, data=_source(found.train), seconds=seconds, fresh=start.fresh,
+            start=f"checkpoint {before.name}" if before else start.told,
+            run={**facts, **run_outcome(history, device, seconds, recorder.here)},
+            curves=picture[0].curves if picture else None, steps_here=recorder.here,
+        )  # fmt: skip
+        if before and not recorder.here:
+            result.run |= before.record()
+        if target and first:
+            recorder.tracker.enter("store")
+            artefacts.store_result(result, manager, target, parents, message)
+            recorder.tracker.enter("done")
+        if before and not recorder.here and first:
+            kept = f", and {target} version {result.version} has its weights" if target else ""
+            warnings.warn(
+                f"nothing was trained: the run was complete at step {history.num_rows}{kept}; more"
+                " epochs= would go on from there",
+                stacklevel=2,
+            )
     return result
 
 

@@ -20,7 +20,7 @@ from lancenb.catalog._leases import FOLDER, leases, put
 from lancenb.catalog._names import now
 from lancenb.catalog._owner import this_owner
 from lancenb.errors import Conflict, InvalidArgument
-from lancenb.train import Checkpoints, fit, load_classifier, read_checkpoint
+from lancenb.train import Checkpoints, _artefacts, fit, load_classifier, read_checkpoint
 from lancenb.train._claim import _key, claimed
 from lancenb.train._resuming import Resumed
 from tests.train.runs import Stop, same_weights, store
@@ -160,6 +160,19 @@ def test_a_second_training_of_a_name_is_refused_while_the_first_one_runs(dm):
         assert "m" not in dm
         fit("simple_cnn", "pics", manager=dm, **{**OPTIONS, "name": "m-2", "epochs": 1})
     assert fit("simple_cnn", "pics", manager=dm, **{**OPTIONS, "epochs": 1}).version == 1
+    assert leases(dm.store) == []
+
+
+def test_a_training_holds_its_name_until_its_weights_are_stored(dm, monkeypatch):
+    keep, held = _artefacts.store_result, []
+
+    def look(*words: Any) -> None:
+        held.extend(lease.key for lease in leases(dm.store))
+        keep(*words)
+
+    monkeypatch.setattr(_artefacts, "store_result", look)
+    fit("simple_cnn", "pics", manager=dm, **{**OPTIONS, "epochs": 1})
+    assert held == [_key("m")]
     assert leases(dm.store) == []
 
 
