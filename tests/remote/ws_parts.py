@@ -258,6 +258,7 @@ class Proxy:
     def close(self) -> None:
         self._listener.close()
         self.cut()
+        self.silent = False  # the threads of a silent one see that their sockets are closed
 
 
 @contextlib.contextmanager
