@@ -140,7 +140,8 @@ class Asking:
         def watch() -> None:
             while cancel is not None and not over.is_set():
                 if cancel.wait(0.1):
-                    stop()
+                    if not over.is_set():  # else the connection may be closed, and opened anew
+                        stop()
                     return
 
         if cancel is not None:

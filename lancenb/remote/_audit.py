@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import logging
@@ -43,7 +44,7 @@ class Audit:
 
     Notes are gathered for a fifth of a second and appended by a thread of its own. When the table
     cannot be written they wait; what has no room to wait goes to the server's log as it is, so
-    nothing is ever lost without a word.
+    nothing is ever lost without a word. A process that ends writes what still waits.
 
     Args:
         store: the root.
@@ -67,6 +68,7 @@ class Audit:
         self._appends = 0
         self._hurry = self._stopped = False
         self._thread: threading.Thread | None = None
+        self._process = 0
 
     @property
     def uri(self) -> str:
@@ -111,6 +113,8 @@ class Audit:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="lancenb-audit", daemon=True)
                 self._thread.start()
+                self._process = os.getpid()
+                atexit.register(self._end)
             self._changed.notify_all()
 
     def flush(self, timeout: float = 10.0) -> bool:
@@ -131,6 +135,7 @@ class Audit:
     def stop(self, timeout: float = 10.0) -> None:
         """Write what waits and end; what cannot be written goes to the server's log."""
         self.flush(timeout)
+        atexit.unregister(self._end)
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -140,6 +145,10 @@ class Audit:
         with self._changed:
             while self._queue:
                 self._lose(self._queue.popleft())
+
+    def _end(self) -> None:
+        if os.getpid() == self._process:  # a fork has neither the thread nor anything to write
+            self.stop()
 
     def read(
         self, limit: int = 100, since: datetime | None = None, name: str | None = None

@@ -23,13 +23,19 @@ class Outlet:
         self._waiting = self._over = self._closed = False
         self._error: BaseException | None = None
 
-    def run(self, messages: Iterator[bytes], close: Callable[[], None]) -> None:
-        """Make messages until there are no more, or nobody wants them (in a thread).
+    def start(self, messages: Iterator[bytes], close: Callable[[], None]) -> None:
+        """Make messages until there are no more, or nobody wants them.
 
         Args:
-            messages: makes them.
-            close: called at the end, however it came.
+            messages: makes them, in a thread.
+            close: called there at the end, however it came.
         """
+        # Not of a pool: those who follow events stay for long, and must not hold up the exit.
+        threading.Thread(
+            target=self._run, args=(messages, close), name="lancenb-grpc-out", daemon=True
+        ).start()
+
+    def _run(self, messages: Iterator[bytes], close: Callable[[], None]) -> None:
         try:
             for message in messages:
                 if not self._put(message):
@@ -77,6 +83,11 @@ class Outlet:
                 self._ready.clear()
                 self._waiting = True
             await self._ready.wait()
+
+    @property
+    def over(self) -> bool:
+        """Whether the thread is through."""
+        return self._over
 
     def close(self) -> None:
         """Let the thread stop at its next message."""

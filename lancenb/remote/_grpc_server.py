@@ -69,23 +69,23 @@ class Running:
 
     def __init__(self, server: Any, pool: ThreadPoolExecutor, health: Any, port: int):
         self._server, self._pool, self._health, self.port = server, pool, health, port
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # a signal may come while it stops, and stop it, too
         self._stopped = False
 
     def stop(self) -> None:
         """Take no more calls, give those that run a few seconds, end the rest; again is fine."""
-        with self._guard:
-            if self._stopped:
-                return
-            self._stopped = True
 
         async def end() -> None:
             await self._health.enter_graceful_shutdown()
             await self._server.stop(GRACE)
 
-        with contextlib.suppress(TimeoutError):
-            _LOOP.run(end(), GRACE + 1.5)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._guard:  # whoever comes second leaves when all is over, too
+            if self._stopped:
+                return
+            with contextlib.suppress(TimeoutError):
+                _LOOP.run(end(), GRACE + 1.5)
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._stopped = True
 
 
 def run_grpc(

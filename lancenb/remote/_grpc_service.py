@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Awaitable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -106,13 +107,16 @@ class Service:
         call = _call(op, context)
         answer = await self._called(op, request, call)
         outlet = Outlet()
-        self._pool.submit(outlet.run, _messages(op, answer), answer.close)
         try:
+            outlet.start(_messages(op, answer), answer.close)
             await _lead(context, call, answer)
             while (message := await outlet.next()) is not None:
                 await context.write(message)
         finally:
             outlet.close()
+            if op.shape == EVENTS and not outlet.over:
+                # Its thread may wait for the next event for a while; the place is free at once.
+                threading.Thread(target=answer.close, daemon=True).start()
 
     # --- parts
 

@@ -105,6 +105,7 @@ def http_app(
     if docs:
         named["/docs"] = page
     app = make_app(door, lifespan)
+    app.state.workers = workers  # for a stop that does not wait for `lifespan`
     app.router.routes.extend(Route(path, run, methods=["GET"]) for path, run in named.items())
     app.router.routes.extend(extra_routes)
     app.router.routes.extend(op_routes(dispatcher, door, limits, workers))

@@ -33,6 +33,8 @@ class Running:
     def __init__(self, server: Any, sock: socket.socket):
         self.host, self.port = sock.getsockname()[:2]
         self._server, self._sock = server, sock
+        state = getattr(server.config.app, "state", None)
+        self._workers = getattr(state, "workers", None)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="lancenb-http", daemon=True)
         self._thread.start()
@@ -65,6 +67,9 @@ class Running:
         if self._thread.is_alive():
             self._server.force_exit = True
             self._thread.join(1.0)
+        # A server that is forced to end leaves out what its application does at the end.
+        if self._workers is not None:
+            self._workers.close()
         with contextlib.suppress(OSError):
             self._sock.close()
 

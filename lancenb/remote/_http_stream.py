@@ -78,6 +78,7 @@ class Workers:
                 if drop is not None and error is None:
                     drop(result)
             del job, future, work, args, result, error
+        self._queue.put(None)  # for the next one
 
     def _settle(self, future: Any, result: Any, error: Any, drop: Any) -> None:
         self._now -= 1
@@ -90,9 +91,8 @@ class Workers:
             future.set_exception(error)
 
     def close(self) -> None:
-        """Let the threads end."""
-        for _ in range(self._threads):
-            self._queue.put(None)
+        """Let the threads end, also one that begins only now; from any thread, once or twice."""
+        self._queue.put(None)
 
 
 class Inlet:

@@ -33,11 +33,21 @@ class _Running:
     state: str = "running"
     ended: datetime | None = None
     job: Any = None
+    over: threading.Event = field(default_factory=threading.Event)
+    guard: Any = field(default_factory=threading.Lock)
 
     def facts(self) -> JobFacts:
-        return JobFacts(
-            self.id, self.op, self.name, self.state, self.feed.seq, self.started, self.ended
-        )
+        with self.guard:
+            return JobFacts(
+                self.id, self.op, self.name, self.state, self.feed.seq, self.started, self.ended
+            )
+
+    def end(self, state: str, data: Any) -> None:
+        """Tell the end: who sees the state finds the last event there, and the other way round."""
+        with self.guard:
+            self.feed.put(state, data)
+            self.state, self.ended = state, datetime.now(UTC)
+        self.feed.close()
 
 
 class Jobs:
@@ -67,15 +77,14 @@ class Jobs:
         running = _Running(secrets.token_hex(16), owner, op, name, datetime.now(UTC))
 
         def finish(job: Job[Any]) -> None:
-            running.state, running.ended = job.state, datetime.now(UTC)
             try:
                 done()  # before anybody hears of the end: its place is free by then
             finally:
-                if job.error is None:
-                    running.feed.put("done", job.result())
-                else:
-                    running.feed.put(job.state, error_dict(job.error))
-                running.feed.close()
+                try:
+                    data = job.result() if job.error is None else error_dict(job.error)
+                    running.end(job.state, data)
+                finally:
+                    running.over.set()
 
         with self._lock:  # who finds it can stop it
             self._forget()
@@ -137,13 +146,13 @@ class Jobs:
         return running.facts()
 
     def stop(self, seconds: float) -> None:
-        """Ask all to stop, and wait for them."""
+        """Ask all to stop, and wait until the end of each is told, for so many seconds each."""
         with self._lock:
-            jobs = [job.job for job in self._jobs.values() if job.job is not None]
+            jobs = [job for job in self._jobs.values() if job.job is not None]
         for job in jobs:
-            job.cancel()
+            job.job.cancel()
         for job in jobs:
-            job.wait(seconds)
+            job.over.wait(seconds)
 
 
 def _tell(feed: Feed, event: Progress) -> None:

@@ -100,12 +100,16 @@ class Declared:
         return sorted(name for name in list(self._promises) if self.get(name) is not None)
 
     def release(self, name: str) -> Entry | None:
-        """Take a promise back; what lies at its place is removed."""
+        """Take a promise back; what lies at its place is removed.
+
+        Returns:
+            The entry of the promise; ``None`` when it is none (any more), for instance since
+            its table is there by now.
+        """
         promise = self._promises.get(name)
         if promise is None or self._settle(name, promise):
             return None
-        self._give_up(name, promise)
-        return promise.entry
+        return promise.entry if self._give_up(name, promise) else None
 
     def close(self) -> None:
         """Take all promises back."""
@@ -134,10 +138,13 @@ class Declared:
         promise.found(name, int(dataset.version))
         return True
 
-    def _give_up(self, name: str, promise: _Promise) -> None:
+    def _give_up(self, name: str, promise: _Promise) -> bool:
+        """End a promise; ``False`` when it ended before."""
         with promise.lock:
-            if not promise.over:
-                self._end(name, promise, Cancelled(f"{name!r} was declared and never written"))
+            if promise.over:
+                return False
+            self._end(name, promise, Cancelled(f"{name!r} was declared and never written"))
+        return True
 
     def _end(self, name: str, promise: _Promise, error: LancenbError | None) -> None:
         promise.over = True

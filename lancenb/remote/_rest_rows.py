@@ -24,6 +24,7 @@ def create_table(space: Space, asked: Asked) -> Any:
     given = asked.properties()
     if asked.query.get("storage_options") or asked.request.headers.get("x-lance-table-location"):
         raise unsupported("put tables where a client wants", "the catalogue decides where")
+    space.declared.get(name)  # publishes a declared table that was written meanwhile
     if mode == "exist_ok" and name in space.manager:
         return _as_it_is(space, name)
     try:

@@ -48,9 +48,11 @@ def drop_namespace(space: Space, asked: Asked) -> Any:
 def list_tables(space: Space, asked: Asked) -> Any:
     """Return the names of all tables, page by page."""
     asked.root()
+    # First: this publishes what was written meanwhile, which then is among the entries.
+    promised = space.declared.names()
     names = {entry.name for entry in space.manager._entries()}
     if asked.query.get("include_declared", "true") != "false":
-        names |= set(space.declared.names())
+        names.update(promised)
     page, token = _page(asked, sorted(names))
     return {"tables": page, "page_token": token} if token else {"tables": page}
 

@@ -117,6 +117,7 @@ def register_table(space: Space, asked: Asked) -> Any:
     given = asked.text("location", required=True) or ""
     given = given.removeprefix("file://") if given.startswith("file:///") else given
     place = space.confine.uri(given, field="location")
+    space.declared.get(name)  # publishes a declared table that was written meanwhile
     artifact = space.manager.register(
         name,
         place,

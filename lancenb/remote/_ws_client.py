@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any
 
@@ -20,6 +20,7 @@ from ._arrow import PieceFile
 from ._op import ARROW_OUT, EVENTS, Op
 from ._transport import Reach
 from ._wire import Answer
+from ._ws_open import gone
 from ._ws_socket import Exchange, Socket
 
 _STOP_SECONDS = 3.0
@@ -117,6 +118,8 @@ class WsTransport:
                 f"{self.reach.connect_seconds:g} seconds",
                 hint="is it running, and is the address right?",
             ) from None
+        except CancelledError:  # closed by another thread
+            raise gone(self.reach, sent=False) from None
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -194,8 +194,10 @@ class Socket:
         self.outbox.add(text)
 
     def _cancel(self, exchange: Exchange) -> None:
-        self._forget(exchange)
-        self.outbox.tell({"id": exchange.ident, "cancel": True})
+        # Known until the server's last word on it: nobody else may have its id before. And sent at
+        # once, not scheduled: a call with that id may be scheduled already.
+        if self._exchanges.get(exchange.ident) is exchange:
+            self.outbox.add(encode({"id": exchange.ident, "cancel": True}))
 
     def _forget(self, exchange: Exchange) -> None:
         self._exchanges.pop(exchange.ident, None)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import os
 import shutil
+import subprocess
+import sys
 import threading
+import weakref
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -177,6 +182,42 @@ def test_what_has_no_room_to_wait_goes_to_the_log_as_it_is(
     for name in ("one", "two", "three", "after the end"):
         assert f'"artefact": "{name}"' in caplog.text
     shutil.rmtree(local.uri)
+
+
+_ENDS = """
+import sys
+from lancenb.remote import _audit, serve
+_audit._GATHER = 3600.0
+server = serve(sys.argv[1], token=sys.argv[2], grpc=None)
+server.connect().upsert("net", [{"id": 1}], key="id", create=True)
+"""
+
+
+def test_a_process_that_ends_writes_what_waits(local: Store):
+    words = [sys.executable, "-c", _ENDS, local.uri, new_token()]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert Audit(local).read()["op"].to_pylist() == ["upsert"]
+
+
+def test_what_was_stopped_is_not_kept(local: Store):
+    audit = Audit(local)
+    audit.note(call(), ANN)
+    audit.stop()
+    gone = weakref.ref(audit)
+    del audit
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_fork_writes_nothing_of_its_parent(local: Store, monkeypatch: pytest.MonkeyPatch):
+    audit = Audit(local)
+    audit.note(call(), ANN)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    audit._end()
+    monkeypatch.undo()
+    assert not audit._stopped
+    audit.stop()
 
 
 SECRETS = ("hush-hush-1", "pa55word", "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI", "sig0123")

@@ -110,6 +110,24 @@ def test_stopping_twice_and_threads_that_end():
         assert not thread.is_alive()
 
 
+def test_threads_end_also_when_the_server_has_to_be_forced():
+    before = set(threading.enumerate())
+    with canned_site(lambda call: OK) as site:
+        about(site.url)
+        workers = [
+            thread
+            for thread in set(threading.enumerate()) - before
+            if thread.name.startswith("lancenb-http-")
+        ]
+        assert workers
+        # As when it took too long, but certain: its application is not told of the end.
+        site.running._server.force_exit = True
+        site.running.stop()
+        for thread in workers:
+            thread.join(60)
+            assert not thread.is_alive()
+
+
 def test_a_program_ends_although_its_server_was_not_stopped():
     code = (
         "from tests.remote.http_parts import *\n"

@@ -88,7 +88,7 @@ def test_the_place_of_a_job_is_free_when_its_end_is_told():
     job = jobs.start("a", "convert", "n", work, done).job
     started.set()
     assert [event["event"] for event in jobs.events(job, "a", 0)] == ["done"]
-    assert told == [("done", 0)]
+    assert told == [("running", 0)]
 
 
 def test_a_job_can_be_stopped_as_soon_as_it_is_known(monkeypatch):

@@ -179,6 +179,76 @@ def test_a_declared_name_can_be_given_back(served: Served, how: str):
     assert served.manager.fsck().problems == []
 
 
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch, served: Served) -> Served:
+    """A server that looks for declared tables when it is asked for something, and only then."""
+    from lancenb.remote._rest_declared import Declared
+
+    monkeypatch.setattr(Declared, "_watch", lambda self: None)
+    return served
+
+
+def written(served: Served, name: str) -> None:
+    """Declare a table and write it, as LanceDB does."""
+    import lance
+
+    lance.write_dataset(POINTS, served.send(f"/v1/table/{name}/declare", {})[1]["location"])
+
+
+@pytest.mark.parametrize("query", ["", "?include_declared=false"])
+def test_a_declared_table_is_listed_as_soon_as_it_is_written(unwatched: Served, query: str):
+    written(unwatched, "later")
+    listed = unwatched.send(f"/v1/namespace/$/table/list{query}", method="GET")
+    assert listed == (200, {"tables": ["later"]})
+
+
+@pytest.mark.parametrize(("mode", "version"), [("exist_ok", 1), ("overwrite", 2)])
+def test_a_declared_table_is_there_for_create_as_soon_as_it_is_written(
+    unwatched: Served, mode: str, version: int
+):
+    written(unwatched, "later")
+    path = f"/v1/table/later/create?mode={mode}"
+    status, made = unwatched.send(path, ipc(POINTS), Content_Type=ARROW_TYPE)
+    assert (status, made.get("version")) == (200, version)
+    assert unwatched.manager["later"].version == version
+    assert unwatched.manager.fsck().problems == []
+
+
+def test_a_declared_table_gives_way_to_a_registered_one_as_soon_as_it_is_written(
+    unwatched: Served,
+):
+    import lance
+
+    written(unwatched, "later")
+    place = unwatched.manager.store.join("other.lance")
+    lance.write_dataset(pa.table({"id": [1]}), place)
+    body = {"location": place, "mode": "overwrite"}
+    assert unwatched.send("/v1/table/later/register", body)[0] == 200
+    assert unwatched.manager["later"].rows == 1
+
+
+@pytest.mark.parametrize("how", ["drop", "deregister"])
+def test_a_declared_table_that_is_written_while_it_is_dropped(
+    unwatched: Served, monkeypatch: pytest.MonkeyPatch, how: str
+):
+    import lance
+
+    from lancenb.remote._rest_declared import Declared
+
+    place = unwatched.send("/v1/table/later/declare", {})[1]["location"]
+    give_up = Declared._give_up
+
+    def late(self, name, promise):
+        lance.write_dataset(POINTS, place)
+        assert self._settle(name, promise)  # the watcher sees it
+        return give_up(self, name, promise)
+
+    monkeypatch.setattr(Declared, "_give_up", late)
+    assert unwatched.send(f"/v1/table/later/{how}", {})[0] == 200
+    assert "later" not in unwatched.manager
+    assert Path(place).exists() == (how == "deregister")
+
+
 def test_stopping_the_server_frees_declared_names(tmp_path: Path):
     manager = DataManager(tmp_path / "root")
     with serving(manager) as served:

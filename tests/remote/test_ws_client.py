@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import http.server
 import itertools
@@ -36,6 +38,7 @@ from lancenb.remote._transport import Reach
 from lancenb.remote._ws import UPLOAD_WINDOW, WINDOW
 from lancenb.remote._ws_client import WsTransport
 from lancenb.remote._ws_flow import Incoming
+from lancenb.remote._ws_socket import Socket
 
 from .ws_parts import (
     PIECE,
@@ -108,6 +111,54 @@ def test_the_same_request_id_twice_at_once(server, carrier):
             pool.submit(carrier.call, OPS["about"], {"n": n}, request_id="same") for n in range(40)
         ]
         assert [call.result().value["args"]["n"] for call in calls] == list(range(40))
+
+
+@contextlib.contextmanager
+def held_up(loop):
+    """Keep an event loop from going on: what is scheduled meanwhile comes in its order after."""
+    holds, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        holds.set()
+        assert go_on.wait(60)
+
+    loop.call_soon_threadsafe(hold)
+    assert holds.wait(60)
+    try:
+        yield
+    finally:
+        go_on.set()
+
+
+def about(number):
+    return {"id": "same", "op": "about", "args": {"n": number}}
+
+
+def test_an_id_of_a_stream_that_was_just_closed():
+    with served() as server, transport(server.url) as carrier:
+        stream = carrier.call(OPS["read"], {"limit": 1000}, request_id="same")
+        assert next(stream.body)
+        connection = carrier._opening.result()
+        with held_up(carrier._loop):
+            stream.close()
+            exchange = connection.begin(OPS["about"], about(1), 60.0)
+        assert exchange.head()["ok"]["args"] == {"n": 1}
+        assert server.desk.closed.wait(60)
+        assert until(lambda: not connection._exchanges)
+        assert not connection._streams
+
+
+def test_a_call_closed_too_late_leaves_the_next_one_with_its_id_alone():
+    with served() as server, transport(server.url) as carrier:
+        ask(carrier, "about")
+        connection = carrier._opening.result()
+        first = connection.begin(OPS["about"], about(1), 60.0)
+        first.head()
+        server.desk.slow.clear()
+        second = connection.begin(OPS["about"], about(2), 60.0)
+        connection.forget(first)  # as a close that began before the answer came
+        server.desk.slow.set()
+        assert second.head()["ok"]["args"] == {"n": 2}
 
 
 def test_what_is_streamed_is_what_was_sent(carrier):
@@ -440,6 +491,24 @@ def test_close_and_use_again(server):
     carrier.close()
 
 
+def test_closing_beside_a_call_that_waits_for_the_connection(monkeypatch):
+    opening = threading.Event()
+
+    async def never(cls, reach, seconds):
+        opening.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Socket, "open", classmethod(never))
+    carrier = WsTransport(Reach("ws://127.0.0.1:9", connect_seconds=60.0))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(ask, carrier, "about")
+        assert opening.wait(60)
+        carrier.close()
+        error = call.exception(60)
+    assert isinstance(error, ServerUnreachable)
+    assert not error.details.get("sent")
+
+
 def test_who_waits_hears_of_the_end_also_when_closing_takes_too_long(server, monkeypatch):
     monkeypatch.setattr(_ws_client, "_STOP_SECONDS", 0.0)
     carrier = WsTransport(Reach(server.url))
@@ -531,12 +600,28 @@ def test_an_interrupt_ends_the_call_on_the_server():
         def waits():
             return sys._current_frames()[main].f_code is Incoming.__next__.__code__
 
-        def interrupt():
-            if until(waits):
-                signal.pthread_kill(main, signal.SIGINT)
+        over = threading.Event()
 
-        threading.Thread(target=interrupt, daemon=True).start()
-        with pytest.raises(KeyboardInterrupt):
-            list(answer.body)
+        def once(*_):
+            if not over.is_set():  # a signal that comes late would end the test instead
+                over.set()
+                raise KeyboardInterrupt
+
+        def interrupt():
+            # One may be lost: it comes when the wait has begun and does not sleep yet.
+            while not over.wait(0.2):
+                if waits():
+                    signal.pthread_kill(main, signal.SIGINT)
+
+        usual = signal.signal(signal.SIGINT, once)
+        interrupter = threading.Thread(target=interrupt, daemon=True)
+        interrupter.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                list(answer.body)
+        finally:
+            over.set()
+            interrupter.join()
+            signal.signal(signal.SIGINT, usual)
         assert server.desk.closed.wait(60)
         assert ask(carrier, "about").value
