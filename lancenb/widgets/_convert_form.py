@@ -197,6 +197,7 @@ class ConvertForm(Panel):
             self._click()
 
     def _click(self) -> None:
+        self.card.settle()  # then it is known whether this is done
         if not self._is_done():
             super()._click()
 

@@ -105,8 +105,7 @@ class Panel(Form):
     def _build(self) -> None:
         inputs, advanced = list(self._inputs()), list(self._advanced())
         for field in (*inputs, *advanced):
-            name = getattr(field, "key", "")
-            if name:
+            if name := getattr(field, "key", ""):
                 self.fields[name] = field
         self.card = JobCard(label=f"{self.title}: progress")
         self.card.on_end(self._ended)
@@ -116,9 +115,8 @@ class Panel(Form):
         self.result_row.add_class("lnb-result")
         self.code_line = Code()
         folded = [fold("Advanced", advanced)] if advanced else []
-        buttons = row(self.primary, *self._actions())
         # What comes and goes stands last, so that nothing else moves.
-        end = [buttons, self.code_line, self.card, self.result_row]
+        end = [row(self.primary, *self._actions()), self.code_line, self.card, self.result_row]
         self.children = [self._heading(), *inputs, *folded, *self._extra(), *end]
         for field in self.fields.values():
             field.observe(self._changed, names="value")
@@ -146,22 +144,23 @@ class Panel(Form):
             InvalidArgument: there is no such input, or it does not take this value.
             Conflict: other work of this panel still runs.
         """
+        self.card.settle()  # the end of earlier work may still change the form
         self._take(inputs)
         return self._finish(self._begin(), wait)
 
     def _finish(self, job: Job[Any], wait: bool) -> Any:
         """Return a job, or what it returned once it is shown."""
         if wait:
-            job.wait()
             self.card.wait()
         return job.result() if wait else job
 
     def _begin(self) -> Job[Any]:
         """Start the work for the current inputs; the same work is joined, never started twice."""
+        self.card.settle()
         with self._guard:
             asked, running = self._asked_for(), self.card.job if self.card.running else None
             if running is not None:
-                if running is self._started[0] and asked == self._started[1]:
+                if running.state == "running" and (running, asked) == self._started:
                     return running
                 raise Conflict(
                     f"{running.name} still runs in this panel",
@@ -188,10 +187,12 @@ class Panel(Form):
     def _complain(self, error: BaseException) -> None:
         """Show an error of the form itself; a running job keeps its card."""
         self.error = error
-        if not self.card.running:
+        running = self.card.running
+        if not running:
             self._refused = True
             self._put_result(())
-            self.card.fail(error, "" if hasattr(error, "hint") else traceback.format_exc())
+        say = self.card.remark if running else self.card.fail
+        say(error, "" if hasattr(error, "hint") else traceback.format_exc())
 
     def guard(self, act: Callable[..., Any]) -> Callable[..., None]:
         """Return ``act`` for use as a callback: what it raises is shown in the panel."""
@@ -244,8 +245,7 @@ class Panel(Form):
         self.primary.disabled = busy
 
     def _put_result(self, children: tuple[w.Widget, ...]) -> None:
-        earlier = self.result_row.children
-        self.result_row.children = children
+        earlier, self.result_row.children = self.result_row.children, children
         for child in earlier:
             _cells.close_tree(child)
 

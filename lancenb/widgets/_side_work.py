@@ -37,6 +37,7 @@ class SideWork(Panel):
         Raises:
             Conflict: something runs already.
         """
+        self.card.settle()
         with self._guard:
             if self.card.running:
                 raise Conflict("other work of this panel still runs", hint="wait for its end")

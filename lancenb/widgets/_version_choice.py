@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -37,6 +39,8 @@ class VersionChoice(SideWork):
         self.diff: Diff | None = None
         self._named = ""
         self._known: tuple[Any, ...] | None = None  # which artefact the list is about
+        self._choosing = threading.RLock()  # held before the list's own guard, never after it
+        self._follower: int | None = None
         self._loader = Latest(self._load, pause=0.2)
         self._differ = Latest(self._compare, pause=0.25)
         super().__init__(manager, key=key)
@@ -87,41 +91,62 @@ class VersionChoice(SideWork):
         try:
             suggest(self.fields["name"], self.manager)
             self._read(self._name)
-            self._select()
         except Exception as error:
-            self._named, self._known = "", None
-            self.timeline.fail(error)
-            self._select()
+            with self._following():
+                self._named, self._known = "", None
+                self.timeline.fail(error)
+                self._select()
 
     def _read(self, name: str) -> None:
         if not name:
-            self._named, self._known = "", None
-            self.timeline.clear()
+            with self._following():
+                self._named, self._known = "", None
+                self.timeline.clear()
+                self._select()
             return
         artefact = self.manager.get(name)  # first: one made again after this is another one
         versions = self.manager.versions(name)
-        self._named, self._known = name, identity(artefact)
-        self.timeline.load(versions, unit="tensors" if artefact.kind == "weights" else "rows")
-        self.timeline.put(label=f"versions of {name}")
+        unit = "tensors" if artefact.kind == "weights" else "rows"
+        with self._following():
+            if name != self._name:  # another one was typed meanwhile, and is read next
+                return
+            chosen = self.timeline.chosen
+            self.timeline.load(versions, unit=unit, keep=chosen and chosen.version)
+            self.timeline.put(label=f"versions of {name}")
+            self._named, self._known = name, identity(artefact)
+            self._select()
+
+    @contextmanager
+    def _following(self) -> Iterator[None]:
+        """Let the list follow the field, one thread at a time: nobody chooses in it then."""
+        with self._choosing:
+            before, self._follower = self._follower, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._follower = before
 
     def _chosen(self, _change: object = None) -> None:
         """A version was chosen in the list: the field says so too."""
+        if self._follower == threading.get_ident():
+            return
         chosen, field = self.timeline.chosen, self.fields["version"]
         if chosen is not None and self.timeline.find(self._version) is not chosen:
             field.value = str(chosen.version)
 
     def _select(self) -> None:
         """Choose in the list what the field says, and show what it would change."""
-        found = self.timeline.find(self._version) if self._version else None
-        self.timeline.put(at=self.timeline.place(found.version) if found else -1)
-        current = self.timeline.current
-        self.diff = None
-        if found is None or found is current:
-            self._change.value = ""
-        else:
-            self._change.value = _BUSY
-            self._differ.ask(self._named, current.version, found.version)
-        self._offer()
+        with self._following():
+            found = self.timeline.find(self._version) if self._version else None
+            self.timeline.put(at=self.timeline.place(found.version) if found else -1)
+            current = self.timeline.current
+            self.diff = None
+            if found is None or found is current:
+                self._change.value = ""
+            else:
+                self._change.value = _BUSY
+                self._differ.ask(self._named, current.version, found.version)
+            self._offer()
 
     def _compare(self, name: str, current: int, version: int) -> None:
         """Show what going back would change; runs in a thread."""
@@ -146,15 +171,16 @@ class VersionChoice(SideWork):
 
     def _changed(self, _change: object = None) -> None:
         super()._changed()
-        if self._name != self._named:
-            if self._named:
-                self._named, self._known = "", None
-                self.timeline.clear()
-                self._offer()  # a question about the earlier name is not confirmed
-            self.timeline.wait_for(self._name)
-            self._loader.ask()
-        elif self.timeline.total:
-            self._select()
+        with self._following():
+            if self._name != self._named:
+                if self._named:
+                    self._named, self._known = "", None
+                    self.timeline.clear()
+                    self._offer()  # a question about the earlier name is not confirmed
+                self.timeline.wait_for(self._name)
+                self._loader.ask()
+            elif self.timeline.total:
+                self._select()
 
     def close(self) -> None:
         """Close the panel; nothing is read any more."""

@@ -51,9 +51,13 @@ class View(anywidget.AnyWidget, metaclass=Tidy):
     def _send(self, msg: Any, buffers: Any = None) -> None:
         """Send from any thread: ipykernel 7.0 wants the context of a cell, see ``_threads``."""
         try:
-            super()._send(msg, buffers)
-        except LookupError:
-            self._context.copy().run(super()._send, msg, buffers)
+            try:
+                super()._send(msg, buffers)
+            except LookupError:
+                self._context.copy().run(super()._send, msg, buffers)
+        except AttributeError:
+            if self.comm is not None:  # else another thread closed it on the way
+                raise
 
     def _receive(self, _widget: object, content: Any, buffers: Any) -> None:
         """Answer a question of the front end; never raises."""

@@ -159,6 +159,7 @@ class DownloadPanel(Panel):
         if self.card.running and self._planning:  # a plan would be the wrong answer
             self.cancel()
             self.card.wait()
+        self.card.settle()
         with self._guard:  # the end of other work must not come between the wish and the work
             self._through = True
             try:
@@ -174,6 +175,7 @@ class DownloadPanel(Panel):
             wait: return the plan and raise what planning raises; False returns the job.
             inputs: values for the named inputs.
         """
+        self.card.settle()
         self._present(None)
         return super().run(wait, **inputs)
 

@@ -25,6 +25,7 @@ T = TypeVar("T")
 _log = logging.getLogger("lancenb")
 _GAP = 0.1  # seconds between two updates of the front end
 _TRACE = 20_000  # characters of a traceback that travel
+_HEARING = 10.0  # seconds that new work waits for those who hear of the end of the last one
 
 
 class JobCard(View):
@@ -64,6 +65,7 @@ class JobCard(View):
         self.job: Job[Any] | None = None
         self._settled = threading.Event()
         self._settled.set()
+        self._here = threading.local()  # whether this is the thread that tells of the end
         self._enders: list[Callable[[Job[Any]], None]] = []
         super().__init__(**traits)
         if job is not None:
@@ -75,12 +77,15 @@ class JobCard(View):
         Raises:
             Conflict: the job shown here still runs.
         """
+        self.settle()
         with self._guard:
             self._insist_free()
             return self.show(Job(work, name=name))
 
     def show(self, job: Job[T]) -> Job[T]:
         """Show a job that somebody else started, running or ended."""
+        if job is not self.job:
+            self.settle()
         with self._guard:
             if job is not self.job:
                 self._insist_free()
@@ -122,6 +127,16 @@ class JobCard(View):
         """Wait until the job has ended and the card says so; False when time ran out."""
         return self._settled.wait(timeout)
 
+    def settle(self) -> None:
+        """Wait a moment until all have heard that the job is over; one that runs stays as it is.
+
+        Who is just being told does not wait. Call it without the guard of a panel: those who are
+        told may need it.
+        """
+        job = self.job
+        if job is not None and job.state != "running" and not hasattr(self._here, "tells"):
+            self._settled.wait(_HEARING)
+
     @property
     def running(self) -> bool:
         """Whether a job shown here still runs."""
@@ -140,6 +155,10 @@ class JobCard(View):
             **_complaint(error, trace),
         )
 
+    def remark(self, error: BaseException, trace: str = "") -> None:
+        """Say what is wrong beside the job that is shown, and stays."""
+        self.put(**_complaint(error, trace))
+
     def clear(self) -> None:
         """Go back to ``idle``, unless a job runs."""
         if not self.running:
@@ -157,6 +176,7 @@ class JobCard(View):
 
     def _follow(self, job: Job[Any]) -> None:
         pace, seen, began = Pace(), None, time.monotonic()
+        self._here.tells = True
         try:
             while not job.wait(_GAP):
                 event = job.progress
@@ -208,6 +228,7 @@ def _complaint(error: BaseException, trace: str) -> dict[str, str]:
 def _ending(job: Job[Any], pace: Pace) -> dict[str, Any]:
     """Return the traits of a job that has ended."""
     found: dict[str, Any] = {"state": job.state, "cancelling": False}
+    found |= {"error": "", "hint": "", "traceback": ""}  # of a remark
     if job.progress is not None:
         found |= pace.read(job.progress)
     found["detail"] = pace.summary(job.progress)

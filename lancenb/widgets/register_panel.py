@@ -62,8 +62,7 @@ class RegisterPanel(SideWork):
         self.examined: Examined | None = None
         self._known: Artifact | None = None
         self._details = Details()
-        self._loading = False
-        self._news_words = ""
+        self._loading, self._news_words = False, ""
         self._look = Latest(self._look_up, pause=0.3, failed=self._lost)
         super().__init__(manager, key=key)
         speak(self.card, self.fields)
@@ -142,12 +141,13 @@ class RegisterPanel(SideWork):
         name, uri = self._name, self.box.table
         self.fields["parents"].options = [n for n in self.fields["name"].options if n != name]
         self._pin()
-        self._known = self._artefact(name)
-        self.examined = None
+        known = self._artefact(name)
+        with self._guard:  # what is edited, and what is known of it
+            self._known, self.examined = known, None
+            if uri == "" and known is not None and self._details.name != name:
+                self._fill_in(known)
         if uri != "":
             self._examine(uri)
-        elif self._known is not None and self._details.name != name:
-            self._fill_in(self._known)
         self._say()
 
     def _lost(self, error: BaseException) -> None:
@@ -170,19 +170,22 @@ class RegisterPanel(SideWork):
 
     def _fill_in(self, artefact: Artifact) -> None:
         """Put an artefact's details into the form."""
-        self._loading = True
-        try:
-            self._details = Details.of(artefact)
-            values = {**self._details.shown(), "metadata": write(artefact.metadata)}
-            self._start_with(**values)
-        finally:
-            self._loading = False
+        with self._guard:  # work that begins between two fields would write the wrong ones
+            self._loading = True
+            try:
+                self._details = Details.of(artefact)
+                self._start_with(**self._details.shown(), metadata=write(artefact.metadata))
+            finally:
+                self._loading = False
 
     def _pin(self) -> None:
         """Give parents named without a version the version they have now."""
         field = self.fields["parents"]
-        pinned = words_of.pinned(field.value, self._artefact)
-        if pinned != field.value:
+        said = list(field.value)
+        pinned = words_of.pinned(said, self._artefact)
+        if field.value != said:  # somebody added one meanwhile
+            self._look.ask()
+        elif pinned != said:
             field.value = pinned
 
     def _say(self) -> None:
@@ -251,10 +254,7 @@ class RegisterPanel(SideWork):
             InvalidArgument: its rows have no hashes.
         """
         name, manager = self._name, self.manager
-        job = self._do(
-            lambda **watch: manager.verify(name, **watch),
-            f"verify {name}",
-        )
+        job = self._do(lambda **watch: manager.verify(name, **watch), f"verify {name}")
         return self._finish(job, wait)
 
     def _code(self) -> str:

@@ -32,6 +32,12 @@ class Tagged:
     version: int | None
 
 
+def _nothing_chosen() -> InvalidArgument:
+    return InvalidArgument(
+        "no version is chosen", hint="choose one of the list, or type its number or a tag"
+    )
+
+
 class RollbackPanel(VersionChoice):
     """Shows the versions of an artefact and brings one back; nothing is ever lost by it.
 
@@ -175,13 +181,12 @@ class RollbackPanel(VersionChoice):
         return self.result
 
     def _tag_it(self) -> None:
-        chosen, name, tag, manager = (
-            self.timeline.chosen,
-            self._named,
-            self._tag.value.strip(),
-            self.manager,
-        )
-        move, known = self.timeline.find(tag) is not None, self._known
+        # which artefact first: the list may be that of one made again a moment later
+        known, name, manager = self._known, self._named, self.manager
+        chosen, tag = self.timeline.chosen, self._tag.value.strip()
+        if chosen is None:
+            raise _nothing_chosen()
+        move = self.timeline.find(tag) is not None
 
         def work(progress: Any = None, cancel: Any = None) -> Tagged:
             insist(manager.get(name), known)
@@ -213,9 +218,7 @@ class RollbackPanel(VersionChoice):
         if not name:
             raise InvalidArgument("there is no artefact yet", hint="type or choose its name")
         if not version:
-            raise InvalidArgument(
-                "no version is chosen", hint="choose one of the list, or type its number or a tag"
-            )
+            raise _nothing_chosen()
         if number(version) is None and version.isdigit():
             raise InvalidArgument(f"{version[:20]} is no version number", hint="use digits 0 to 9")
         target: int | str = version if number(version) is None else int(version)

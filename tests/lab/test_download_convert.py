@@ -122,7 +122,7 @@ def test_an_upload_becomes_an_artefact(lab: Callable[..., Lab], tmp_path: Path) 
     book.click("Convert")
     book.state("done")
     assert book.ask("print(dm['people'].rows)") == "300000"
-    assert book.ask("print(panel.drop.parcel)") == "None"
+    assert book.ask("print(panel.card.wait(200), panel.drop.parcel)") == "True None"
     book.wait("or drop them here")
 
 
