@@ -134,7 +134,9 @@ class TableView(TableWire):
         Raises:
             InvalidFilter: the filter cannot be understood; the view stays as it was.
         """
-        self._apply(text_of(self.source, where), self._rows.order)
+        asked = text_of(self.source, where)
+        with self._swap:  # the order in effect may be another one by then
+            self._apply(asked, self._rows.order)
 
     def sort_by(self, order_by: str | None) -> None:
         """Order rows by one column (``"width desc"``), or as in the table.
@@ -143,16 +145,15 @@ class TableView(TableWire):
             InvalidArgument: the values have no order, or there are too many.
         """
         order = None if order_by is None else order_of(self.source, order_by)
-        self._apply(self.where, order)
+        with self._swap:
+            self._apply(self.where, order, sort=True)
 
     def measure(self, whole: bool = True) -> Job[Any]:
         """Measure the columns shown, over all rows or the first ones, in the background.
 
         The job's result is a dictionary of figures by column.
         """
-        schema = self.source.schema
-        names = [self._names[p] for p in self.shown if self.columns[p]["fit"]]
-        return self._figures.start(self._rows, [schema.field(n) for n in names], whole)
+        return self._measure(self._fitting(), whole)
 
     def settle(self, timeout: float = 10) -> bool:
         """Wait until everything the front end asked for is answered."""
@@ -199,10 +200,16 @@ class TableView(TableWire):
             wrong = {"about": about, "message": sentence(error)}
             self.put(problem={**wrong, "hint": redact(getattr(error, "hint", ""))}, busy="")
             self._refused = asked if about == "filter" else None
-            if about == "sort":
+            if about == "sort" and self.sort == sort:
                 self.put(sort=self._sorted())
 
-    def _apply(self, asked: str, order: tuple[str, str] | None, typed: str | None = None) -> None:
+    def _apply(
+        self,
+        asked: str,
+        order: tuple[str, str] | None,
+        typed: str | None = None,
+        sort: bool = False,
+    ) -> None:
         with self._swap:
             old, new = self._rows, Rows(self.source, asked or None, order)
             self._rows = new
@@ -210,12 +217,15 @@ class TableView(TableWire):
             if other:
                 self._figures.forget()
             keep = new.numbered and old.numbered
-            # What was typed while this one was read is the next question, not ours to overwrite.
-            kept = {} if typed is not None and self.asked != typed else {"asked": asked}
+            # What was wished while this one was read is the next question, not ours to overwrite.
+            # The order a page wished stands in ``sort`` already: only Python's has to be told.
+            kept: dict[str, Any] = {"sort": self._sorted()} if sort else {}
+            if typed is None or self.asked == typed:
+                kept["asked"] = asked
             self._applying = threading.get_ident()
             self.put(
-                where=asked, **kept, sort=self._sorted(), count=new.count, problem={},
-                busy="", epoch=self.epoch + 1, at=[0, max(0, self.at[1])],
+                where=asked, **kept, count=new.count, problem={}, busy="",
+                epoch=self.epoch + 1, at=[0, max(0, self.at[1])],
                 **({} if keep else {"selected": []}), **({"stats": {}} if other else {}),
             )  # fmt: skip
             self._applying = None
@@ -229,11 +239,28 @@ class TableView(TableWire):
 
     def _choose(self, _change: object) -> None:
         self._describe()
-        fit = [p for p in self.shown if self.columns[p]["fit"]]
-        running = self._figures.job is not None and self._figures.job.state == "running"
-        missing = any(self._names[p] not in self._figures.facts for p in fit)
-        if self._figures.job is not None and missing and not running:
+        job = self._figures.job
+        if job is not None and job.state != "running" and self._missing():
             self.measure(whole=False)
+
+    def _fitting(self) -> list[str]:
+        return [self._names[p] for p in self.shown if self.columns[p]["fit"]]
+
+    def _missing(self) -> list[str]:
+        return [name for name in self._fitting() if name not in self._figures.facts]
+
+    def _measure(self, names: Sequence[str], whole: bool) -> Job[Any]:
+        schema = self.source.schema
+        job = self._figures.start(self._rows, [schema.field(n) for n in names], whole)
+        job.on_done(lambda done: self._lane.do(lambda: self._go_on(done, whole)))
+        return job
+
+    def _go_on(self, job: Job[Any], whole: bool) -> None:
+        """Measure the columns that were chosen while others were measured."""
+        missing = self._missing()
+        if job is self._figures.job and job.state == "done" and missing:
+            # All rows may be many: they are not read again for the columns that are known.
+            self._measure(missing if whole else self._fitting(), whole)
 
     def _tell_figures(self, facts: dict[str, Any], state: dict[str, Any]) -> None:
         known = {str(self._names.index(name)): each for name, each in facts.items()}

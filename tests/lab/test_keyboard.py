@@ -124,6 +124,11 @@ def test_the_whole_road_without_a_mouse(lab: Callable[..., Lab]) -> None:
     book.wait("version 2")
     keys.to("", role="listbox")
     keys.press("End")
+    # no Tab comes to a button that is not enabled yet
+    ready = book.page.locator(".jp-Notebook button:enabled").filter(
+        has_text="Roll back to version 1"
+    )
+    ready.wait_for()
     keys.to("Roll back to version 1")
     book.idle()
     keys.press("Enter")

@@ -37,6 +37,10 @@ table = pa.table({
 dm = lnb.DataManager(tempfile.mkdtemp())
 dm.convert(table, "notes")
 """
+LOWEST = """
+from lancenb.widgets._table_cells import cells
+print(cells(view.rows(1)["score"])[0])
+"""
 SHOW = "view = lnb.TableView(dm['notes'])\nview"
 
 
@@ -52,6 +56,9 @@ def test_a_table_in_lab(lab: Callable[..., Lab]) -> None:
     notebook.wait("that match")
     page.locator(".lnb-tv-th b").filter(has_text="score").click()
     page.locator("[aria-sort=ascending]").wait_for()
+    notebook.ask("view.settle(60)")  # the page shows the wish before the rows are in order
+    score = page.locator(".lnb-tv-body [aria-rowindex='2'] [role=gridcell]").nth(2)
+    score.get_by_text(notebook.ask(LOWEST), exact=True).wait_for()
     page.locator(".lnb-tv-body [role=rowheader]").nth(2).click()
     notebook.wait("1 selected")
     notebook.idle()

@@ -22,7 +22,7 @@ function render_table({ model, el, signal }) {
   const height = () => (shown().some((i) => columns()[i].role === "image") ? 56 : 26);
   const scroll = scroller(grid, body, height, total, drawRows);
   const widths = new Map(), picked = new Set(), live = new Map(), heads = new Map();
-  let at = model.get("at"), anchor = null, measured = false, waiting = false;
+  let at = model.get("at"), anchor = null, measured = false, waiting = false, owed = [];
 
   gridKeys(grid, {
     at: () => at, rows: total, places: () => shown().length, perPage: scroll.perPage, go, sort, open, copy: copyCell,
@@ -72,15 +72,30 @@ function render_table({ model, el, signal }) {
     const way = was.column !== place ? "asc" : { asc: "desc", desc: "" }[was.way] ?? "asc";
     keep({ sort: way ? { column: place, way } : {} });
   }
+  // A row that is still to come is selected when it is there: whoever sorts and clicks means the
+  // place. It is forgotten when the rows become others, or somebody else selects.
   function toggle(r, range) {
-    if (!store.row(r)) return;
-    const from = range && anchor !== null ? anchor : r, on = range || !picked.has(store.row(r).number);
-    for (let i = Math.min(from, r); i <= Math.max(from, r); i++) {
-      const row = store.row(i);
-      if (row) picked[on ? "add" : "delete"](row.number);
-    }
+    if (r >= total()) return;
+    owed.push([range && anchor !== null ? anchor : r, r, range]);
     if (!range) anchor = r;
+    selectOwed();
+  }
+  function selectOwed() {
+    const due = owed.filter(([from, r]) => store.row(r) && (store.row(from) || !live.has(from)));
+    if (!due.length) return;
+    owed = owed.filter((each) => !due.includes(each));
+    for (const [from, r, range] of due) {
+      const on = range || !picked.has(store.row(r).number);
+      for (let i = Math.min(from, r); i <= Math.max(from, r); i++) {
+        const row = store.row(i);
+        if (row) picked[on ? "add" : "delete"](row.number);
+      }
+    }
     keep({ selected: [...picked].sort((a, b) => a - b) });
+  }
+  function selectedElsewhere() {
+    const numbers = model.get("selected");
+    if (numbers.length !== picked.size || !numbers.every((number) => picked.has(number))) owed = [];
   }
 
   function template() {
@@ -168,7 +183,7 @@ function render_table({ model, el, signal }) {
     sayWhere([model.get("busy") || rows, many ? `${count(many)} selected` : ""].filter(Boolean).join(" · "));
     drop.hidden = !many;
   }
-  function rowsCame() { trouble.show(); if (!measured) wish(); drawRows(); if (waiting) showSoon(); }
+  function rowsCame() { trouble.show(); if (!measured) wish(); selectOwed(); drawRows(); if (waiting) showSoon(); }
   function rowsFailed(error) { trouble.show(error); }
 
   function draw() {
@@ -201,7 +216,8 @@ function render_table({ model, el, signal }) {
   follow(model, ["wrap", "mono"], detail.dress, signal);
   model.on("change:reading", showDetail);
   let epoch = model.get("epoch");
-  model.on("change:epoch", () => { if (epoch !== model.get("epoch")) scroll.put(0); epoch = model.get("epoch"); });
+  model.on("change:epoch", () => { if (epoch !== model.get("epoch")) { owed = []; scroll.put(0); } epoch = model.get("epoch"); });
+  model.on("change:selected", selectedElsewhere);
   connection(model, signal, (now) => { el.toggleAttribute("data-offline", !now); say(lost, now ? "" : "Disconnected: the kernel behind this table is gone; run the cell again to go on."); });
   let placed = false;
   const watch = new ResizeObserver(throttle(() => {

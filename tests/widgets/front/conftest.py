@@ -77,6 +77,10 @@ HELD = """() => { const held = [], real = window.setTimeout;
   window.release = () => { window.setTimeout = real; held.forEach(f => f()); }; }"""
 
 
+#: What changed is drawn in the next frame, before this.
+FRAME = "new Promise(done => requestAnimationFrame(() => done()))"
+
+
 def encode(value: Any) -> Any:
     """Return a trait as the page can take it."""
     if isinstance(value, bytes | bytearray | memoryview):
@@ -131,13 +135,15 @@ class Mounted:
         return [each["state"] for each in self.sent() if "state" in each]
 
     def from_python(self, **traits: Any) -> None:
-        """Change traits as Python would."""
-        self.page.evaluate("p => window.fromPython(p)", encode(traits))
+        """Change traits as Python would; return when the page has drawn what changed."""
+        self.page.evaluate(f"p => {{ window.fromPython(p); return {FRAME}; }}", encode(traits))
 
     def message(self, content: Any, buffers: list[bytes] | None = None) -> None:
-        """Send a custom message as Python would."""
+        """Send a custom message as Python would; return when the page has drawn what it brought."""
         blobs = [base64.b64encode(bytes(each)).decode() for each in buffers or []]
-        self.page.evaluate("([m, b]) => window.message(m, b)", [content, blobs])
+        self.page.evaluate(
+            f"([m, b]) => {{ window.message(m, b); return {FRAME}; }}", [content, blobs]
+        )
 
     def pump(self, *names: str) -> int:
         """Carry messages both ways between the page and the real widget, then the named traits."""

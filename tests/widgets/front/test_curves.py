@@ -155,7 +155,7 @@ def test_dragging_zooms_and_fetches_what_was_left_out(mount):
     m.page.mouse.up()
     before = area.locator("g[clip-path] path").first.get_attribute("d")
     assert before != coarse
-    assert m.pump() == 1
+    assert m.pump() >= 1  # what is not answered soon is asked again
     expect(area.locator("g[clip-path] path").first).not_to_have_attribute("d", before, timeout=SOON)
     assert m.page.get_by_role("button", name="Reset zoom").is_enabled()
     m.page.get_by_role("button", name="Reset zoom").click()

