@@ -113,8 +113,9 @@ function throttle(fn, ms) {
   };
 }
 
-// asker(model, signal) -> ask(name, args): Promise<{body, buffers}>; rejects with {message, hint}.
-// Python answers with the method _answer_<name>(**args) of the View.
+// asker(model, signal) -> ask(name, args, still): Promise<{body, buffers}>; rejects with {message, hint}.
+// Python answers with the method _answer_<name>(**args) of the View. A question that is no longer wanted,
+// as still() says, is not asked again.
 function asker(model, signal, seconds = 60) {
   const waiting = new Map(), mark = Math.random().toString(36).slice(2);
   let next = 0;
@@ -127,14 +128,14 @@ function asker(model, signal, seconds = 60) {
     else call.yes({ body: message.body, buffers: buffers ?? [] });
   });
   signal?.addEventListener("abort", () => { for (const call of waiting.values()) call.end(); waiting.clear(); });
-  return (name, args = {}) => new Promise((yes, no) => {
+  return (name, args = {}, still = () => true) => new Promise((yes, no) => {
     const id = `${mark}-${next++}`;
     const late = () => { waiting.delete(id); no({ message: "the kernel does not answer", hint: "it may be busy: wait for the running cell, or interrupt it" }); };
     // Kernels with subshells now and then sleep over a message until the next one comes: ask again.
     // A page that is closed, or whose kernel is gone, sends nothing more: a timer must not throw there.
     const gone = () => signal?.aborted || model.get("layout")?.comm_live === false || model.widget_manager?.kernel?.isDisposed === true;
     const put = () => { if (!gone()) try { model.send({ ask: name, id, args }); } catch (error) { console.debug("lancenb", error); } };
-    const timers = [setTimeout(late, 1000 * seconds), ...[2000, 8000].map((ms) => setTimeout(put, ms))];
+    const timers = [setTimeout(late, 1000 * seconds), ...[2000, 8000].map((ms) => setTimeout(() => { if (still()) put(); }, ms))];
     waiting.set(id, { yes, no, end: () => timers.forEach(clearTimeout) });
     put();
   });

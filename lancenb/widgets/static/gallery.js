@@ -127,7 +127,7 @@ function render_gallery({ model, el, signal }) {
     if (need.key === key) return;
     need.key = key;
     try {
-      const { body, buffers } = await ask("page", { client, view, indices: missing, side: want });
+      const { body, buffers } = await ask("page", { client, view, indices: missing, side: want }, () => mine === flying);
       if (signal?.aborted) return;
       if (body.view === view && body.items.length) { seen.add(body.items, buffers[0], want); seen.trim(); draw(); }
       if (mine === flying) { need.key = ""; need(); }

@@ -52,11 +52,6 @@ TRAITS = (
 )
 
 
-#: What is not answered soon is asked again, also what was scrolled past.
-ONCE = """() => { const real = window.setTimeout;
-  window.setTimeout = (f, ms, ...args) => ms >= 2000 ? 0 : real(f, ms, ...args); }"""
-
-
 def scroll(mounted: Any, to: float) -> None:
     mounted.page.evaluate("to => { document.querySelector('.lnb-gallery-box').scrollTop = to }", to)
 
@@ -235,7 +230,6 @@ def test_fast_scrolling_drops_what_is_no_longer_in_sight(
     mounted = mount(gallery)
     mounted.page.wait_for_selector(".lnb-gallery-cell[data-state=shown]")
     before = gallery._thumbs.read
-    mounted.page.evaluate(ONCE)
     mounted.page.evaluate("""async () => {
       const box = document.querySelector('.lnb-gallery-box');
       for (let step = 1; step < 30; step += 1) {
@@ -247,6 +241,26 @@ def test_fast_scrolling_drops_what_is_no_longer_in_sight(
     settle(mounted)
     assert gallery._thumbs.read - before <= 8 * len(seen(mounted))
     assert mounted.page.locator(".lnb-gallery-cell[data-state=waiting]:not([hidden])").count() == 0
+
+
+def pages(mounted: Any) -> list[str]:
+    asked = [each["msg"] for each in mounted.sent() if "msg" in each]
+    return [each["id"] for each in asked if each.get("ask") == "page"]
+
+
+def test_what_was_scrolled_past_is_not_asked_for_again(gallery: Any, mount: Any) -> None:
+    mounted = mount(gallery)
+    mounted.page.wait_for_selector(".lnb-gallery-cell[data-state=shown]")
+    mounted.page.evaluate("""() => { const real = window.setTimeout;
+      window.late = [];
+      window.setTimeout = (f, ms, ...args) =>
+        ms === 2000 ? window.late.push(f) : real(f, ms, ...args); }""")
+    for count in (1, 2):
+        scroll(mounted, 2e6 * count)
+        mounted.page.wait_for_function("count => window.late.length === count", arg=count)
+    first, second = pages(mounted)[-2:]
+    mounted.page.evaluate("window.late.forEach(f => f())")  # no answer for two seconds
+    assert pages(mounted) == [second] != [first]
 
 
 def test_a_failed_read_is_said_and_tried_again(gallery: Any, mount: Any) -> None:
