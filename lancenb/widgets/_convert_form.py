@@ -48,6 +48,7 @@ class ConvertForm(Panel):
         self._looking = Latest(self._look, failed=self._lost)
         self._working = self._bad = False
         self._telling = threading.RLock()
+        self._naming = threading.RLock()  # held before all others
         super().__init__(manager, key=key)
 
     # Form ----------------------------------------------------------------------------------
@@ -164,9 +165,10 @@ class ConvertForm(Panel):
     def _suggest(self, what: Any, said: str) -> str:
         """Put a free name made from the source into the box."""
         name = suggest(named(what), {artefact.name for artefact in self.manager.list()})
-        if self._name.value.strip() == said:  # nothing came in between
-            self._auto = (what, name)
-            self._name.value = name
+        with self._naming:
+            if self._name.value.strip() == said:  # nothing came in between
+                self._auto = (what, name)
+                self._name.value = name
         return name
 
     def settle(self, timeout: float = 10) -> bool:

@@ -51,6 +51,7 @@ class ConvertPanel(ConvertForm):
     def __init__(self, manager: Any, source: Any = "", name: str = "", *, key: str | None = None):
         self._source: Any = None
         self._at_work: Any = None  # what the running job reads
+        self._unnamed = False  # whether the running job chooses the name
         super().__init__(manager, key=key)
         speak(self.card, self.fields)
         self._start_with(name=name, source=source)
@@ -86,7 +87,7 @@ class ConvertPanel(ConvertForm):
         upload = what if isinstance(what, Upload) else None
         if upload is not None:
             upload.parcel.hold()
-        self._at_work = what
+        self._at_work, self._unnamed = what, not name
 
         def work(progress: Any = None, cancel: Any = None) -> ConvertReport:
             with kept(what):
@@ -108,7 +109,7 @@ class ConvertPanel(ConvertForm):
 
     def _take_over(self, earlier: Any) -> None:
         super()._take_over(earlier)
-        self._at_work = earlier._at_work
+        self._at_work, self._unnamed = earlier._at_work, earlier._unnamed
 
     def _code(self) -> str:
         what, name = self.box.what, self._name.value.strip()
@@ -138,9 +139,12 @@ class ConvertPanel(ConvertForm):
         if isinstance(used, Upload):
             self.drop.discard(used.parcel)
         if mine:
-            if not self._name.value.strip():
-                self._name.value = str(report.name)
-            self._auto = (self.box.what, self._name.value.strip())  # the next gets its own name
+            with self._naming:
+                # A name made while it ran is that of the next one: this one was there by then.
+                made = self._auto[1] if self._unnamed else ""
+                if self._name.value.strip() in ("", made):
+                    self._name.value = str(report.name)
+                self._auto = (self.box.what, self._name.value.strip())  # the next gets its own name
             self._done = self._form()
         self._target = Target("")
         self._refresh()

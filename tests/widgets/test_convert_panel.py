@@ -153,6 +153,33 @@ def test_modes_say_what_will_happen_and_do_it(shop: lnb.DataManager, people: Pat
     assert "overwrite" in panel.card.hint
 
 
+def test_a_name_suggested_too_late_is_not_put_in_the_place_of_the_one_that_was_made(
+    shop: lnb.DataManager, people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converted, suggested = threading.Event(), threading.Event()
+    panel_show, panel_suggest = ConvertPanel._show, ConvertPanel._suggest
+
+    def show(panel: ConvertPanel, result: Any) -> Any:
+        converted.set()
+        assert suggested.wait(60)
+        return panel_show(panel, result)
+
+    def suggest(panel: ConvertPanel, what: Any, said: str) -> str:
+        assert converted.wait(60)
+        try:
+            return panel_suggest(panel, what, said)
+        finally:
+            suggested.set()
+
+    monkeypatch.setattr(ConvertPanel, "_show", show)
+    monkeypatch.setattr(ConvertPanel, "_suggest", suggest)
+    panel = ConvertPanel(shop, people, key="")
+    assert panel.run().name == "people"
+    assert panel.settle(60)
+    assert panel.fields["name"].value == "people"
+    assert shop.list().names == ["people"]
+
+
 def test_what_an_earlier_form_meant_is_never_written_last(
     shop: lnb.DataManager, people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
