@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from lancenb.errors import InvalidArgument, LancenbError
+from lancenb.errors import InvalidArgument, LancenbError, ServerUnreachable
 
 from . import _grpc_convert as convert
 from . import _grpc_errors as wire
@@ -20,6 +20,9 @@ from ._grpc_slots import method
 from ._op import ARROW_IN, ARROW_OUT, BYTES_IN, EVENTS, Op
 from ._transport import Reach
 from ._wire import Answer
+
+#: How the library begins what it says of a closed channel; it has no class of its own for it.
+_CLOSED = "Cannot invoke RPC"
 
 
 class GrpcTransport:
@@ -104,11 +107,21 @@ class GrpcTransport:
             )
         request = convert.request_bytes(op, args)
         seconds = self.reach.timeout if timeout is None else timeout
-        if op.shape in (ARROW_OUT, EVENTS):
-            return self._stream(op, request, metadata, seconds, timeout)
-        if op.shape in (ARROW_IN, BYTES_IN):
-            return self._send(op, request, body or iter(()), metadata, seconds, timeout)
-        return self._plain(op, request, metadata, seconds)
+        try:
+            if op.shape in (ARROW_OUT, EVENTS):
+                return self._stream(op, request, metadata, seconds, timeout)
+            if op.shape in (ARROW_IN, BYTES_IN):
+                return self._send(op, request, body or iter(()), metadata, seconds, timeout)
+            return self._plain(op, request, metadata, seconds)
+        except ValueError as error:
+            if not str(error).startswith(_CLOSED):
+                raise
+            # Between the two steps of beginning a call.
+            raise ServerUnreachable(
+                f"another thread closed the connection to {self.reach.url}",
+                hint="ask again: a new one is opened",
+                details={"sent": False},
+            ) from None
 
     def _failed(self, error: Any, seconds: float | None) -> LancenbError:
         """Return the error that a failed call stands for."""

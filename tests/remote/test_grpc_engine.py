@@ -128,6 +128,24 @@ def test_rows_and_their_errors_stream():
         assert (empty.value, list(empty.body or [0])) == (None, [])
 
 
+@pytest.mark.parametrize("op", ["list", "read", "write", "watch"])
+def test_a_channel_that_another_thread_closes_is_a_server_out_of_reach(op, monkeypatch):
+    """Between the two steps of a call: taking the channel, and beginning the call on it."""
+    with engine(Canned()) as transport:
+        take = transport._open
+
+        def then_close() -> Any:
+            channel = take()
+            transport.close()
+            return channel
+
+        monkeypatch.setattr(transport, "_open", then_close)
+        args = {"name": "x"} if op in ("read", "write") else {}
+        with pytest.raises(e.ServerUnreachable) as caught:
+            ask(transport, op, args, **({"body": iter([b"x"])} if op == "write" else {}))
+        assert caught.value.details["sent"] is False
+
+
 def test_a_read_closed_in_the_middle_ends_the_work():
     body, released = Body(forever()), threading.Event()
     canned = Canned(read=lambda call: Answer(None, body, release=released.set))
