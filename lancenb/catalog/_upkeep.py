@@ -102,10 +102,10 @@ class Upkeep(Slots):
             except BaseException as error:
                 undone = {UNDONE: marks[ONCE]} if marks else {}
                 back = self.registry.change(unmark, f"not deleting {entry.name}", undone)
-                if back not in (None, entry.name):
+                if back not in (None, entry.name) and isinstance(error, LancenbError):
                     raise Conflict(
-                        f"{entry.name!r} could not be deleted, and somebody took its name"
-                        f" meanwhile: it is called {back!r} now ({error})",
+                        f"{error.message}; and somebody took the name {entry.name!r} meanwhile, so"
+                        f" what was to be deleted is called {back!r} now",
                         hint=f"dm.rename({back!r}, ...) changes it",
                     ) from error
                 raise

@@ -108,7 +108,7 @@ def test_a_name_that_was_taken_during_a_refused_deletion_is_not_there_twice(
         writer.__enter__()
 
     meanwhile(monkeypatch, act, calls=2)
-    with pytest.raises(Conflict, match="it is called 'pts-2' now") as caught:
+    with pytest.raises(Conflict, match=r"being written by eve.*is called 'pts-2' now") as caught:
         dm.delete("pts", confirm="pts")
     writer.__exit__(None, None, None)
     assert "dm.rename('pts-2', ...)" in str(caught.value)
@@ -117,6 +117,19 @@ def test_a_name_that_was_taken_during_a_refused_deletion_is_not_there_twice(
     assert dm.get("pts").rows == 1
     assert dm.get("pts-2").rows == points().num_rows
     assert dm.fsck().problems == []
+
+
+def test_an_interrupt_stays_one_when_the_name_was_taken(
+    dm: DataManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def act() -> None:
+        DataManager(dm.store.uri).convert(points(), "pts")
+        raise KeyboardInterrupt
+
+    meanwhile(monkeypatch, act, calls=2)
+    with pytest.raises(KeyboardInterrupt):
+        dm.delete("pts", confirm="pts")
+    assert sorted(dm.list().names) == ["pts", "pts-2"]
 
 
 def test_a_second_deletion_does_not_make_the_first_look_dead(
