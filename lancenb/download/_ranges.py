@@ -109,6 +109,7 @@ class ParallelRead:
         while len(jobs) < self.order.parts and (chunk := self._chunks.take()) is not None:
             jobs.append((chunk, first if not jobs else None))
         self._working = len(jobs)
+        self._save()  # before the first gap: the note of one answer counts the file's length
         threads = [
             threading.Thread(target=self._work, args=job, name="lancenb-range", daemon=True)
             for job in jobs

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,12 @@ print(fetched.sha256)
 """
 
 
-def start(url: str, into: Path, parts: int, parallel_from: int) -> subprocess.Popen[str]:
+def start(
+    url: str, into: Path, parts: int, parallel_from: int, before: str = ""
+) -> subprocess.Popen[str]:
     root = Path(__file__).resolve().parents[2]
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, url, str(into), str(parts), str(parallel_from)],
+        [sys.executable, "-c", before + CHILD, url, str(into), str(parts), str(parallel_from)],
         env={**os.environ, "PYTHONPATH": str(root)},
         stdout=subprocess.PIPE,
         text=True,
@@ -52,13 +55,17 @@ def sent(files: FileServer, since: int = 0) -> int:
 
 def kill_at(process: subprocess.Popen[str], folder: Path, nbytes: int) -> None:
     """Kill once so much is on the disk: what the server has sent may still be on its way."""
+    until(process, lambda: kept(folder) >= nbytes)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def until(process: subprocess.Popen[str], done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
-    while kept(folder) < nbytes:
+    while not done():
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def kept(folder: Path) -> int:
@@ -129,6 +136,33 @@ def test_all_ranges_go_on_where_they_stopped(files: FileServer, tmp_path: Path) 
         assert all(stop <= begin or start_ >= end for begin, end in have)
     etag = files.files["/f.bin"].headers["ETag"]
     assert {seen.headers["if-range"] for seen in files.log[before:]} == {etag}
+
+
+LATE = """
+import time
+from lancenb.download._ranges import ParallelRead
+ParallelRead._follow = lambda self, count: time.sleep(600)  # gets no turn, as on a busy machine
+"""
+
+
+def test_a_kill_before_the_first_ranges_are_noted_leaves_no_gap(
+    files: FileServer, tmp_path: Path
+) -> None:
+    url = files.add("/f.bin", DATA)
+    files.faults.add("stall", times=0, skip=8, seconds=600)  # pieces 9 to 12 stop in the middle
+    process = start(url, tmp_path, 4, 500_000, before=LATE)
+    until(process, lambda: longest(tmp_path) > 2_800_000)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    files.faults.clear()
+    got = RANGES.fetch(url, tmp_path)
+    assert got is not None
+    assert got.path.read_bytes() == DATA
+
+
+def longest(folder: Path) -> int:
+    """Return how far the part file reaches, with gaps or without."""
+    return max((path.stat().st_size for path in folder.glob(".*.part")), default=0)
 
 
 def test_every_range_names_the_validator_and_none_overlap(
