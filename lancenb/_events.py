@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,6 +181,35 @@ class Tracker:
             time.monotonic() - self._start,
             message,
         )
+
+
+@contextmanager
+def done_last(progress: ProgressCallback | bool | None) -> Iterator[ProgressCallback | bool | None]:
+    """Hold the event ``"done"`` of a block back until the block has ended well.
+
+    Who hears it looks at once for what was made, so all of it has to be there.
+
+    Args:
+        progress: as for :class:`Tracker`.
+
+    Yields:
+        What the block hands on instead.
+    """
+    tell = _text_bar() if progress is True else progress
+    if not callable(tell):
+        yield tell
+        return
+    held: list[Progress] = []
+
+    def pass_on(event: Progress) -> None:
+        if event.phase == "done":
+            held[:] = [event]
+        else:
+            tell(event)
+
+    yield pass_on
+    for event in held:
+        tell(event)
 
 
 def _text_bar() -> ProgressCallback:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from lancenb import errors
+from lancenb._events import done_last
 from lancenb.progress import CancelToken, Job, Progress, Tracker
 
 
@@ -25,6 +26,31 @@ def test_events_are_throttled_and_complete(monkeypatch: pytest.MonkeyPatch):
     assert events[-1].phase == "done"
     assert (events[-1].rows, events[-1].bytes, events[-1].fraction) == (1000, 8000, 1.0)
     assert 5 <= len(events) <= 7
+
+
+def test_done_is_held_back_until_a_block_has_ended_well():
+    events: list[Progress] = []
+
+    def work(fail: bool) -> None:
+        with done_last(events.append) as told:
+            tracker = Tracker(told)
+            tracker.enter("done", "one part")
+            tracker.enter("write")
+            tracker.enter("done", "all")
+            events.append(Progress("listed"))
+            if fail:
+                raise OSError("disk")
+
+    work(fail=False)
+    assert [e.phase for e in events] == ["write", "listed", "done"]
+    assert events[-1].message == "all"
+    events.clear()
+    with pytest.raises(OSError, match="disk"):
+        work(fail=True)
+    assert [e.phase for e in events] == ["write", "listed"]
+    for silent in (None, False):
+        with done_last(silent) as told:
+            assert told is silent
 
 
 def test_rate_and_eta_come_from_the_average():

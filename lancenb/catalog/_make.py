@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from lancenb._events import done_last
 from lancenb.errors import (
     ArtifactNotFound,
     InvalidArgument,
@@ -116,19 +117,20 @@ class Making(Slots):
         exists, edges, labels, extra = ready
         common["lineage"] = {**common["lineage"], **self._facts(name, edges)}
         common["store"] = self.store
-        if exists:
-            with self._writing(name) as entry:
-                same = partial(_check_kind, entry, source)
-                report = converter.convert(
-                    source, self._uri(entry), mode=mode, check=same, **common
-                )
-                if mode == "overwrite" or description or labels or extra or edges:
-                    self._refresh(entry, description, labels, extra, edges)
-        else:
-            with self._creating(name, converter.kind) as slot:
-                report = converter.convert(source, self._uri(slot), mode="create", **common)
-                made = replace(slot, kind=report.kind, description=description, tags=labels)
-                self._publish(replace(made, metadata=extra, parents=edges))
+        with done_last(common["progress"]) as common["progress"]:
+            if exists:
+                with self._writing(name) as entry:
+                    same = partial(_check_kind, entry, source)
+                    report = converter.convert(
+                        source, self._uri(entry), mode=mode, check=same, **common
+                    )
+                    if mode == "overwrite" or description or labels or extra or edges:
+                        self._refresh(entry, description, labels, extra, edges)
+            else:
+                with self._creating(name, converter.kind) as slot:
+                    report = converter.convert(source, self._uri(slot), mode="create", **common)
+                    made = replace(slot, kind=report.kind, description=description, tags=labels)
+                    self._publish(replace(made, metadata=extra, parents=edges))
         report.name = name
         return report
 

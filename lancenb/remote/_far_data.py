@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from lancenb._events import done_last
 from lancenb.errors import ServerUnreachable
 
 from ._arrow import PieceFile, pieces, reader_of
@@ -126,7 +127,8 @@ class FarData(Asking):
             "mode": mode, "kind": kind, "description": description, "tags": tags,
             "metadata": metadata, "parents": parents, "message": message, "lineage": lineage,
         }  # fmt: skip
-        return send(self, source, name, common, options, progress, cancel)
+        with done_last(progress) as told:
+            return send(self, source, name, common, options, told, cancel)
 
     def download(
         self,

@@ -100,6 +100,28 @@ def test_things_in_memory(dm, twin, fresh):
     same_report(dm.convert(table, fresh("table")), twin_report)
 
 
+def test_done_is_told_when_the_catalogue_has_it_and_only_then(dm, twin, fresh, tmp_path):
+    import datasets
+
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    table, rows = pa.table({"a": [1], "b": [2]}), datasets.Dataset.from_dict({"a": [1], "b": [2]})
+    ends = []
+
+    def told(name: str) -> Any:
+        def look(event: Any) -> None:
+            if event.phase == "done":
+                ends.append((name, twin.versions(name)[-1].version if name in twin else None))
+
+        return look
+
+    for number, source in enumerate((table, tmp_path / "t.csv", rows)):
+        name = f"{fresh('ended')}-{number}"
+        for version, mode in enumerate(("create", "append", "overwrite"), start=1):
+            ends.clear()
+            dm.convert(source, name, mode=mode, progress=told(name))
+            assert ends == [(name, version)]
+
+
 def test_what_the_server_downloads(dm, twin, fresh):
     name = fresh("drawn")
     downloaded = lnb.download("synthetic", split="test", limit=5)
