@@ -11,6 +11,20 @@ from ._deltas import Written, written
 ACTION = "lancenb.action"
 FROM = "lancenb.restored_from"
 
+_JOINED = "Rewrite"
+_WORDS = {
+    "Append": "append",
+    "Overwrite": "overwrite",
+    "Update": "update rows",
+    _JOINED: "fragments joined",
+    "ReserveFragments": "room made for joined fragments",
+    "BaseOperation": "preparation of the next version",
+    "CreateIndex": "index",
+    "Merge": "change of columns",
+    "Project": "columns dropped or renamed",
+    "UpdateConfig": "metadata",
+}
+
 #: Message and properties of a version, and what its commit wrote.
 Note = tuple[str, dict[str, str], Written | None]
 
@@ -47,19 +61,31 @@ def redo_target(head: Any) -> int | None:
 
 def properties_of(dataset: Any, version: int) -> dict[str, str]:
     """Return the facts stored with a version."""
-    transaction = dataset.read_transaction(version)
-    return dict(transaction.transaction_properties or {}) if transaction is not None else {}
+    transaction = _transaction(dataset, version)
+    if transaction in (None, _JOINED):
+        return {}
+    return dict(transaction.transaction_properties or {})
 
 
 def note_of(dataset: Any, version: int) -> Note:
     """Return the message and the properties of a version, and what its commit wrote."""
-    transaction = dataset.read_transaction(version)
+    transaction = _transaction(dataset, version)
     if transaction is None:
         return "", {}, None
+    if transaction == _JOINED:
+        return _WORDS[_JOINED], {}, Written(0, None)
     properties = dict(transaction.transaction_properties or {})
     message = properties.pop(MESSAGE_KEY, "")
     operation = transaction.operation
     return message or _describe(operation), properties, written(operation)
+
+
+def _transaction(dataset: Any, version: int) -> Any:
+    """Return what was committed as a version; ``_JOINED`` where Lance cannot tell more."""
+    try:
+        return dataset.read_transaction(version)
+    except TypeError:  # pylance fails on the new indices of a compaction, on nothing else
+        return _JOINED
 
 
 def _describe(operation: Any) -> str:
@@ -71,16 +97,4 @@ def _describe(operation: Any) -> str:
         return f"delete rows: {predicate}"
     if name == "Restore":
         return f"restore of version {getattr(operation, 'version', '?')}"
-    words = {
-        "Append": "append",
-        "Overwrite": "overwrite",
-        "Update": "update rows",
-        "Rewrite": "fragments joined",
-        "ReserveFragments": "room made for joined fragments",
-        "BaseOperation": "preparation of the next version",
-        "CreateIndex": "index",
-        "Merge": "change of columns",
-        "Project": "columns dropped or renamed",
-        "UpdateConfig": "metadata",
-    }
-    return words.get(name, "change of the table")
+    return _WORDS.get(name, "change of the table")

@@ -148,6 +148,23 @@ def test_optimize(dm: DataManager):
     assert dm.fsck().problems == []
 
 
+def test_optimize_with_an_index_leaves_versions_rollback_and_lineage_readable(dm: DataManager):
+    for i in range(3):
+        dm.convert(points(1000 + i, 1), "pts", mode="append")
+    before = rows_of(dm, "pts")
+    lance_module().dataset(dm["pts"].uri).create_scalar_index("id", "BTREE")
+    done = dm.optimize("pts")
+    last = dm.versions("pts")[-1]
+    assert (last.version, last.message) == (done.version, "fragments joined")
+    dm.rollback("pts", 1)
+    dm.forward("pts")
+    assert rows_of(dm, "pts") == before
+    assert dm.lineage("pts")
+    dm.cleanup("pts", keep=1)
+    assert rows_of(dm, "pts") == before
+    assert dm.fsck().problems == []
+
+
 def test_nothing_remains_after_delete_and_cleanup(tmp_path: Path):
     dm = DataManager(tmp_path / "root")
     for i in range(4):
