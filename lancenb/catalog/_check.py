@@ -62,7 +62,8 @@ class _Check:
         for folder in sorted(folders - known):
             self._folder(folder)
         self._registry()
-        self._stray_leases({*entries, LEASE_KEY})
+        known_keys = {*entries, LEASE_KEY} if self.store.exists(TABLE) else set(entries)
+        self._stray_leases(known_keys)
         return self.report
 
     def _add(self, kind: str, where: str, detail: str, **facts: Any) -> Problem:
@@ -163,7 +164,13 @@ class _Check:
             tracked = set()  # a first write that was killed
         loose = [info for path, info in files.items() if not _belongs(path, tracked)]
         if loose:
-            debris = [info for info in loose if self._is_debris(info, key, dead, len(held))]
+            going = {path for lease in dead for path in lease.removing}
+            debris = [
+                info
+                for info in loose
+                if self._is_debris(info, key, dead, len(held))
+                or _belongs(info.path[len(top) + 1 :], going)
+            ]
             problem = self._add(
                 "uncommitted_files",
                 name,

@@ -84,11 +84,16 @@ def _names(store: Store) -> list[str]:
 
 
 class Lease:
-    """A lease as found in the store: ``rel``, ``key``, ``owner`` and its ``state``."""
+    """A lease as found in the store: ``rel``, ``key``, ``owner`` and its ``state``.
+
+    ``removing`` are the files of the table that its owner was about to remove.
+    """
 
     def __init__(self, rel: str, key: str, owner: dict[str, Any]):
         self.rel, self.key, self.owner = rel, key, owner
         self.state = state_of(owner)
+        going = owner.get("removing")
+        self.removing = {str(path) for path in going} if isinstance(going, list) else set()
 
 
 def leases(store: Store, key: str | None = None) -> list[Lease]:
@@ -112,13 +117,24 @@ def leases(store: Store, key: str | None = None) -> list[Lease]:
 
 
 @contextlib.contextmanager
-def writing(store: Store, key: str, actor: str) -> Iterator[str]:
-    """Hold a lease on the table ``key`` while the body writes to it; yields its token."""
+def writing(
+    store: Store, key: str, actor: str, *, removing: list[str] | None = None
+) -> Iterator[str]:
+    """Hold a lease on the table ``key`` while the body writes to it; yields its token.
+
+    Args:
+        store: the root.
+        key: what it is filed under.
+        actor: whose it is.
+        removing: files of the table that the body removes and no version refers to; should it be
+            killed before, they are debris.
+    """
     token, since = ulid(), now()
     rel = f"{FOLDER}/{key}--{token}.json"
 
     def beat() -> None:
-        put(store, rel, json.dumps(this_owner(actor, token, since)).encode())
+        more = {} if removing is None else {"removing": removing}
+        put(store, rel, json.dumps({**this_owner(actor, token, since), **more}).encode())
 
     with active(token):
         beat()

@@ -20,6 +20,7 @@ from lancenb.errors import (
 from ._check import check
 from ._edges import check_age, check_count
 from ._entry import DELETING, READY, Entry, event
+from ._forget import forget_versions
 from ._leases import Lease, leases, remove
 from ._log import in_utc, tags_of
 from ._names import now, ulid
@@ -190,7 +191,7 @@ class Upkeep(Slots):
                 old = [n for n, at in listed if n not in newest and at <= limit]
                 protected = {tag: at for tag, at in tags.items() if at in old}
                 going = [number for number in old if number not in protected.values()]
-                freed = self._clean(head, going, dry_run)
+                freed = self._clean(entry, head, going, dry_run)
             return Cleanup(
                 name=entry.name,
                 versions=tuple(going),
@@ -200,13 +201,13 @@ class Upkeep(Slots):
                 dry_run=dry_run,
             )
 
-    def _clean(self, head: Any, versions: list[int], dry_run: bool) -> int:
+    def _clean(self, entry: Entry, head: Any, versions: list[int], dry_run: bool) -> int:
         if not versions:
             return 0
-        options: dict[str, Any] = {"versions": versions, "error_if_tagged_old_versions": False}
         if dry_run:
+            options: dict[str, Any] = {"versions": versions, "error_if_tagged_old_versions": False}
             return int(head.explain_cleanup_old_versions(**options).stats.bytes_removed)
-        return int(head.cleanup_old_versions(**options).bytes_removed)
+        return forget_versions(self.store, self._uri(entry), entry.id, self.actor, versions)
 
     def optimize(self, name: str | Artifact) -> Optimized:
         """Compact many small fragments into few and bring indices up to date.

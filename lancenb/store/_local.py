@@ -161,7 +161,11 @@ class LocalFiles:
             if os.path.isdir(full):
                 versions = os.path.join(full, "_versions")
                 if os.path.isdir(versions) and not os.path.islink(versions):
-                    shutil.rmtree(versions)
+                    # In one step: of versions that go one by one, a kill leaves an older head.
+                    gone = os.path.join(full, "_removed")
+                    if os.path.isdir(gone) and not os.path.islink(gone):  # by a kill before
+                        shutil.rmtree(gone)
+                    os.rename(versions, gone)
                 shutil.rmtree(full)
             else:
                 os.unlink(full)

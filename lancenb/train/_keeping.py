@@ -30,7 +30,8 @@ class Checkpoints:
     and ``best.ckpt``, and each training needs a folder of its own.
 
     Attributes:
-        every_steps: save after each so many optimizer steps.
+        every_steps: save after each so many optimizer steps; at the end of an epoch, when it has
+            been validated.
         every_epochs: save after each so many epochs; 1 when neither is given.
         folder: folder or URI; default: the catalogue of the run.
         monitor: figure that tells the best one.
@@ -121,6 +122,7 @@ class KeepCheckpoints(Checkpoint):
         self.best: float | None = None
         self._saved = -1
         self._closed = -1
+        self._waits = False
         self._told = False
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
@@ -130,15 +132,22 @@ class KeepCheckpoints(Checkpoint):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save after each so many steps."""
+        """Save after each so many steps; at the end of an epoch, once it is validated."""
         every, step = self.settings.every_steps, int(trainer.global_step)
-        if every is not None and step % every == 0 and step > max(0, self._saved):
+        if every is None or step % every or step <= max(0, self._saved):
+            return
+        last = trainer.is_last_batch or batch_idx + 1 >= trainer.num_training_batches
+        # A run that goes on from the last batch of an epoch validates that epoch no more: its
+        # figures would be lost, and with them that it was the best.
+        self._waits = last and trainer.enable_validation
+        if not self._waits:
             self._save(trainer, self._unjudged(trainer))
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Save after each so many epochs, and whatever is better than all before."""
+        """Save after each so many epochs, what waited, and what is better than all before."""
         every = self.settings.every_epochs
         due = every is not None and (trainer.current_epoch + 1) % every == 0
+        due, self._waits = due or self._waits, False
         better = self._is_better(trainer, due)
         if due or better:
             self._save(trainer, better)
@@ -155,11 +164,13 @@ class KeepCheckpoints(Checkpoint):
 
     def _save(self, trainer: Any, better: bool = False) -> None:
         self._saved = int(trainer.global_step)
+        if self.settings.folder is not None:
+            # The best one first: the last one says that it is there, and a run goes on from that.
+            for which in (BEST, LAST) if better else (LAST,):
+                trainer.save_checkpoint(self.settings.address(self.target, which))
+            return
         trainer.save_checkpoint(self.settings.address(self.target))
-        folder = self.settings.folder is not None
-        if better and folder:
-            trainer.save_checkpoint(self.settings.address(self.target, BEST))
-        if not folder and trainer.is_global_zero:
+        if trainer.is_global_zero:
             self._tag(better)
 
     def _is_better(self, trainer: Any, due: bool) -> bool:
@@ -188,7 +199,7 @@ class KeepCheckpoints(Checkpoint):
     def _tag(self, better: bool) -> None:
         name = self.target + SUFFIX
         version = self.manager[name].version
-        for tag in (LAST, BEST) if better else (LAST,):
+        for tag in (BEST, LAST) if better else (LAST,):  # in this order, see _save
             self.manager.tag(name, tag, version)
         with contextlib.suppress(LancenbError):  # somebody reads an old one: the next save tries
             self.manager.cleanup(name, keep=1)

@@ -213,7 +213,7 @@ def test_uncommitted_files_wait_for_their_age(dm: DataManager):
 
 def _lease(dm: DataManager, owner: dict[str, Any], key: str | None = None) -> Path:
     path = Path(dm.store.uri, FOLDER, f"{key or dm._entry('pts').id}--{ulid()}.json")
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text(json.dumps(owner))
     return path
 
@@ -224,6 +224,24 @@ def test_files_of_a_dead_writer_go_at_once(dm: DataManager, dead: dict[str, Any]
     assert {p.kind for p in dm.fsck().problems} == {"uncommitted_files", "stale_lease"}
     assert dm.fsck(repair=True).ok
     assert not any(path.exists() for path in [*loose, lease])
+    assert rows_of(dm, "pts") == points().to_pylist()
+
+
+def test_files_that_a_dead_cleaner_was_about_to_remove_go_at_once(
+    dm: DataManager, dead: dict[str, Any]
+):
+    sidecar, *others = _loose(dm)
+    going = Path(dm["pts"].uri, "data", "0101.lance")
+    going.write_bytes(b"y")
+    later = (now() + timedelta(minutes=1)).isoformat()  # the files were there before it began
+    lease = _lease(dm, {**dead, "since": later, "removing": ["data/0101.lance"]})
+    assert not dm.fsck(repair=True).ok
+    assert not any(path.exists() for path in (going, sidecar, sidecar.parent, lease))
+    assert all(path.exists() for path in others)  # of those nobody knows
+    for odd in (["data/0101.lance", 3], "data", None, {}):
+        _lease(dm, {**dead, "since": later, "removing": odd})
+        assert not dm.fsck(repair=True).ok
+        assert all(path.exists() for path in others)
     assert rows_of(dm, "pts") == points().to_pylist()
 
 
@@ -263,6 +281,15 @@ def test_debris_of_the_registry(dm: DataManager, dead: dict[str, Any]):
     assert dm.fsck(repair=True).ok
     assert not junk.exists()
     assert dm["pts"].rows == 5
+
+
+def test_a_lease_on_a_registry_that_was_never_made(tmp_path: Path, dead: dict[str, Any]):
+    dm = DataManager(tmp_path / "root")
+    lease = _lease(dm, dead, "registry")
+    (problem,) = dm.fsck().problems
+    assert problem.kind == "stale_lease"
+    assert dm.fsck(repair=True).ok
+    assert not lease.exists()
 
 
 def test_leases_of_what_is_no_more(dm: DataManager, dead: dict[str, Any]):

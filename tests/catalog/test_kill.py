@@ -145,16 +145,18 @@ def check(root: Path, action: str, done: bool) -> bool:
 def rounds(tmp_path: Path, plan: list[tuple[str, float]], at_once: int) -> Counter[str]:
     """Strike each action at its share of a window that follows how fast this machine is."""
     seen: Counter[str] = Counter()
-    window = dict.fromkeys(ACTIONS, 0.1)
+    window: dict[str, float] = dict.fromkeys(ACTIONS, 0.1)
     for start in range(0, len(plan), at_once):
         group = plan[start : start + at_once]
         roots = [tmp_path / f"{start + i}" for i in range(len(group))]
         running = [prepare(root, action) for root, (action, _) in zip(roots, group, strict=True)]
         for root, process, (action, share) in zip(roots, running, group, strict=True):
             done = strike(root, process, share * window[action])
-            window[action] *= 0.7 if done else 1.2
+            debris = check(root, action, done)
+            # earlier when it had finished, later when it had written nothing yet
+            window[action] *= 0.7 if done else 1.0 if debris else 1.6
             seen["done" if done else "killed"] += 1
-            seen["debris"] += check(root, action, done)
+            seen["debris"] += debris
     return seen
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lancenb.catalog import DataManager
+from lancenb.catalog import DataManager, _forget
 from lancenb.convert import convert
 from lancenb.store import Store
 
 from .helpers import SPAWN, points, rows_of
+from .test_kill import loose_files
 
 SLOW = pytest.mark.slow
 OTHER = pa.table({"id": [7], "other": ["x"]})
@@ -33,6 +34,17 @@ def _half_a_tree(store: Store, target: Any) -> None:
     _die()
 
 
+def _die_at_removal(number: int) -> None:
+    """Let the process be killed before it removes the so-and-so-many-th file of an old version."""
+    remove, calls = _forget.remove_file, []
+
+    def count(*args: Any) -> int:
+        calls.append(args)
+        return _die() if len(calls) == number else remove(*args)  # type: ignore[return-value]
+
+    _forget.remove_file = count
+
+
 def _act(dm: DataManager, action: str) -> None:
     if action == "create":
         dm.convert(OTHER, "new")
@@ -46,6 +58,8 @@ def _act(dm: DataManager, action: str) -> None:
         dm.rollback("pts", 1)
     elif action == "tag":
         dm.tag("pts", "prod")
+    elif action == "cleanup":
+        dm.cleanup("pts", keep=1)
     else:
         dm.fsck(repair=True)
 
@@ -61,6 +75,8 @@ def _victim(root: str, action: str, point: str) -> None:
         dm.registry._commit = lambda *args: (commit(*args), _die())
     elif point == "erase":
         dm._erase = _die
+    elif point.startswith("removal"):
+        _die_at_removal(int(point.split()[1]))
     else:
         setattr(dm, point, _die)
     _act(dm, action)
@@ -141,6 +157,34 @@ def test_killed_while_repairing(template: Path, tmp_path: Path, point: str):
     kill(root, "delete", "erase")
     kill(root, "fsck", point)
     assert gone(whole(root))
+
+
+@pytest.mark.parametrize(
+    ("removal", "versions"),
+    [
+        pytest.param(1, [1, 2, 3], id="before", marks=SLOW),
+        pytest.param(2, [2, 3], id="between-versions"),
+        pytest.param(3, [3], id="manifests", marks=SLOW),
+        pytest.param(6, [3], id="files", marks=SLOW),
+    ],
+)
+def test_killed_in_a_cleanup(template: Path, tmp_path: Path, removal: int, versions: list[int]):
+    """Each old version is whole or gone, and what is left of one that is gone goes at once."""
+    root = tmp_path / "root"
+    shutil.copytree(template, root)
+    DataManager(root).convert(points(8), "pts", mode="overwrite")
+    kill(root, "cleanup", f"removal {removal}")
+    dm = DataManager(root)
+    assert [v.version for v in dm.versions("pts")] == versions
+    for version in versions:
+        assert dm.dataset("pts", version).to_table().num_rows
+    whole(root)
+    assert loose_files(root) == set()
+    dm.cleanup("pts", keep=1)
+    assert [v.version for v in dm.versions("pts")] == [3]
+    assert rows_of(dm, "pts") == points(8).to_pylist()
+    assert dm.fsck().problems == []
+    assert loose_files(root) == set()
 
 
 def test_rollback_over_a_change_of_columns_and_kind(tmp_path: Path):

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from lancenb.catalog import DataManager, _leases, _upkeep
+from lancenb.catalog import DataManager, _leases, _slots, _upkeep
 from lancenb.catalog._leases import leases, writing
 from lancenb.catalog._owner import ALIVE
 from lancenb.errors import AlreadyExists, ArtifactNotFound, Conflict
@@ -154,7 +154,10 @@ def test_a_second_deletion_does_not_make_the_first_look_dead(
     assert dm.get("pts").rows == points().num_rows
 
 
-def test_a_name_that_a_thread_beside_us_gives_back_is_waited_for(dm: DataManager) -> None:
+def test_a_name_that_a_thread_beside_us_gives_back_is_waited_for(
+    dm: DataManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_slots, "_GIVEN_BACK", 120.0)  # the thread may get no processor for long
     reserved, give_up = threading.Event(), threading.Event()
 
     def begins_and_gives_up() -> None:

@@ -184,26 +184,28 @@ def test_read_only_store_refuses_to_write(tmp_path):
 
 
 def test_half_removed_table_opens_nowhere(tmp_path, monkeypatch):
-    """The versions go first: a removal that is interrupted leaves debris, not half a table."""
+    """The versions go first and together: what is cut off leaves debris, and no older head."""
     import shutil
 
     store = Store(tmp_path / "s").create()
     uri = write(store)
-    real, calls = shutil.rmtree, []
+    for rows in (4, 5):
+        lance_module().write_dataset(pa.table({"a": list(range(rows))}), uri, mode="overwrite")
 
-    def stop_after_first(path, *args, **kwargs):
-        calls.append(path)
-        if len(calls) > 1:
-            raise PermissionError(13, "Permission denied", path)
-        real(path, *args, **kwargs)
+    def stop_at_first(path, *args, **kwargs):
+        min(Path(path).rglob("*.manifest")).unlink()  # the newest: they are numbered downwards
+        raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(shutil, "rmtree", stop_after_first)
+    monkeypatch.setattr(shutil, "rmtree", stop_at_first)
     with pytest.raises(StoreNotWritable):
         store.delete_tree("t.lance")
     monkeypatch.undo()
     with pytest.raises(NotFound):
         open_table(uri)
+    write(store)  # among what was left
+    assert open_table(uri).count_rows() == 3
     assert store.delete_tree("t.lance") > 0
+    assert store.list() == []
 
 
 def test_links_inside_are_neither_followed_nor_counted(tmp_path):
