@@ -21,14 +21,10 @@ def made_beside(target: Path) -> Iterator[Path]:
 
     What killed processes of this machine left there for the same target is removed, too.
     """
-    host = re.sub(r"[^\w-]", "-", socket.gethostname())
-    prefix = f".{target.name}.{host}."
+    prefix = _prefix(target)
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        for old in target.parent.glob(f"{glob.escape(prefix)}*.new"):
-            owner = old.name.removeprefix(prefix).partition(".")[0]
-            if owner.isdigit() and not _alive(int(owner)):
-                shutil.rmtree(old, ignore_errors=True)
+        sweep(target)
         fresh = Path(
             tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}.", suffix=".new", dir=target.parent)
         )
@@ -38,6 +34,20 @@ def made_beside(target: Path) -> Iterator[Path]:
             yield fresh
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def sweep(target: Path) -> None:
+    """Remove what killed processes of this machine left beside ``target``."""
+    prefix = _prefix(target)
+    for old in target.parent.glob(f"{glob.escape(prefix)}*.new"):
+        owner = old.name.removeprefix(prefix).partition(".")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _prefix(target: Path) -> str:
+    host = re.sub(r"[^\w-]", "-", socket.gethostname())
+    return f".{target.name}.{host}."
 
 
 def _alive(pid: int) -> bool:

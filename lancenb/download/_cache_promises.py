@@ -19,6 +19,8 @@ from ._cache_list import (
     read_json,
     walk,
 )
+from ._kept import arrived
+from ._url_records import Place
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHA1 = re.compile(r"[0-9a-f]{40}")
@@ -62,7 +64,7 @@ def promises(entry: CacheEntry, verified: Path) -> Iterator[Promise]:
 
 
 def _of_url(home: Path) -> Iterator[Promise]:
-    meta = read_json(home / URL_META)
+    meta = Place.at(home).arrived() or read_json(home / URL_META)
     name, size, sha256 = meta.get("name"), meta.get("size"), meta.get("sha256")
     known = isinstance(name, str) and isinstance(sha256, str) and isinstance(size, int)
     if not known and (home / URL_META).exists():
@@ -76,12 +78,15 @@ def _of_url(home: Path) -> Iterator[Promise]:
 
 def _of_built(home: Path) -> Iterator[Promise]:
     note = home / BUILT_META
-    if not note.is_file():
-        if home.is_file() or any(not p.name.startswith(".") for p in children(home)):
+    folders = [p for p in children(home) if p.is_dir() and not p.name.startswith(".")]
+    made = arrived(folders[0]) if len(folders) == 1 else None
+    if made is None and not note.is_file():
+        if home.is_file() or any(
+            not p.name.startswith(".") and not p.name.endswith(".new") for p in children(home)
+        ):
             yield Promise(home.name, home)
         return
-    files = read_json(note).get("files")
-    folders = [p for p in children(home) if p.is_dir() and not p.name.startswith(".")]
+    files = (made or read_json(note)).get("files")
     if not isinstance(files, list) or len(folders) > 1:
         yield Promise(BUILT_META, note, wrong="cannot be understood")
         return

@@ -204,11 +204,8 @@ def _address(request: Request, way: _Way) -> Download:
 
 
 def _local(request: Request, way: _Way) -> Download:
-    import shutil
-
-    from ._files import disk_errors
     from ._partial import hash_file
-    from ._place import refuse_loss
+    from ._place import put_file, put_folder, refuse_loss
     from .fetch import check_digest
 
     path, source = Path(request.source.name), request.source.name
@@ -221,12 +218,9 @@ def _local(request: Request, way: _Way) -> Download:
         name = path.name if way.to.is_dir() else ""
         coming = {f.name: f.path for f in local_files(path)} if path.is_dir() else {name: path}
         refuse_loss(way.to, coming, force=way.force)
-        with disk_errors(way.to):
-            if path.is_dir():
-                path = Path(shutil.copytree(path, way.to, dirs_exist_ok=True))
-            else:
-                way.to.parent.mkdir(parents=True, exist_ok=True)
-                path = Path(shutil.copy2(path, way.to))
+        there = way.to / name if path.is_file() and name else way.to
+        (put_folder if path.is_dir() else put_file)(there, path)
+        path = there
     files = local_files(path)
     kind = local_kind(path, files)
     if expected:

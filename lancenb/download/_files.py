@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -62,20 +63,29 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise disk_error(error, path) from error
 
 
-def write_note(path: Path, text: str) -> None:
+def write_note(path: Path, text: str, beside: Path | None = None) -> None:
     """Write a small file of the cache in one step: the old text or the new one, never a part.
+
+    Args:
+        path: the file.
+        text: what to write.
+        beside: what it is beside until it is complete; default: the file.
 
     Raises:
         StoreError: the disk refuses.
     """
-    fresh = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}.new")
+    beside = beside or path
+    fresh = beside.with_name(f"{beside.name}.{os.getpid()}-{get_ident()}.new")
     tries = _TRIES
     with disk_errors(fresh):
         while True:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                for place in {path.parent, fresh.parent}:
+                    place.mkdir(parents=True, exist_ok=True)
                 fresh.write_text(text, "utf-8")
                 os.replace(fresh, path)
+                for left in beside.parent.glob(f"{glob.escape(beside.name)}.[0-9]*-[0-9]*.new"):
+                    left.unlink(missing_ok=True)  # by a kill; who is at work writes its once more
                 return
             except FileNotFoundError:  # taken for a leftover by somebody who clears the cache
                 tries -= 1
@@ -129,4 +139,6 @@ def link_or_copy(source: Path, target: Path) -> None:
     try:
         os.symlink(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        fresh = target.with_name(f".{target.name}.new")
+        shutil.copyfile(source, fresh)  # a kill leaves no half of it under its name
+        os.replace(fresh, target)

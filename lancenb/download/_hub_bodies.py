@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,10 +123,13 @@ class _Bodies:
         layout, size = snapshot.layout, promise.get("size")
         blob = layout.blob(promise)
         assert blob is not None
-        sha256 = promise.get("sha256")
+        sha256, waiting = promise.get("sha256"), blob.with_name(f".{blob.name}.new")
         url = f"{snapshot.page}/resolve/{self.commit}/{quote(name)}"
 
         def reuse() -> Fetched | None:
+            if sha256 is None and waiting.is_file():  # killed before it was known to be right
+                with suppress(ChecksumMismatch):
+                    _keep_if_right(waiting, blob, snapshot.source, name)
             if not self.again and blob.is_file() and size in (None, blob.stat().st_size):
                 return Fetched(blob, "", blob.stat().st_size, Note(""), "", 0, 0, 0.0)
             return None
@@ -137,7 +141,7 @@ class _Bodies:
         for last_chance in (False, True):
             try:
                 fetched = Fetcher(self.policy).fetch(
-                    url, layout.blobs, blob.name if sha256 else f".{blob.name}.new",
+                    url, layout.blobs, blob.name if sha256 else waiting.name,
                     sha256=sha256 or False, size=size, token=self.token, lock=layout.lock(blob),
                     reuse=reuse, keep=keep, tracker=self.tracker, cancel=self.stop,
                 )  # fmt: skip

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ._files import disk_errors, link_or_copy, write_note
 from .cache import Cache
@@ -77,7 +78,8 @@ class HubFolder:
         path = self.home / "refs" / ref
         if self.commit_of(ref) == commit:
             return
-        write_note(path, commit)
+        # in refs/ a client would take what a kill leaves for a branch, and the cache for damaged
+        write_note(path, commit, beside=self.blobs / f".ref-{quote(ref, safe='')}")
 
     def link(self, blob: Path, commit: str, name: str) -> Path:
         """Make the content appear as a file of the commit (moved where links are not possible)."""

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ..progress import CancelToken
-from ._beside import made_beside
-from ._files import disk_errors
+from ._exchange import take_place
+from ._files import disk_errors, write_note
 from ._parquet import hashed_files
 from ._partial import hash_file
-from ._place import refuse_loss
+from ._place import put_folder, refuse_loss
 from .cache import Cache
 from .result import Download, DownloadedFile, local_files
 
 _META = "about.json"
+COMING = f"{_META}.new"
 #: Names of what is being made, in the folder that is locked meanwhile.
 WORK, NEW = ".work", ".new-"
 
@@ -36,34 +37,29 @@ def keep(
 ) -> Download:
     """Return ``<cache>/<kind>/<key>/<folder>``, built by ``build(path)`` when it is not there.
 
-    ``build`` makes the folder in one step and returns its lineage. The note beside it
-    (``about.json``) is written last: without it the folder does not count.
+    ``build`` makes the folder in one step, elsewhere, and returns its lineage. A folder without a
+    note beside it (``about.json``) does not count. The note on a new folder is there before the
+    folder takes its place, so that a kill leaves an old folder with its note, or a new one.
     """
     home = cache.folder(kind) / key
-    path, note = home / folder, home / _META
+    path, note, coming = home / folder, home / _META, home / COMING
     with cache.lock(kind, key, cancel), disk_errors(home):
-        made = None if force else _read(path, note)
+        made = None if force else _read(path)
         fresh = made is None
+        _sweep(home)
         if made is None:
-            note.unlink(missing_ok=True)
-            _sweep(home)
+            made_at = home / f"{NEW}made" / folder
             try:
-                lineage = build(path)
-            except BaseException:
+                made = _note(build(made_at), made_at)
+                write_note(coming, json.dumps(made))
+                take_place(made_at, path)
+                os.replace(coming, note)
+            finally:
                 _sweep(home)
-                raise
-            files = hashed_files(path)
-            lineage["files"] = [
-                {"name": item.name, "size": item.size, "sha256": item.sha256}
-                for item in files[:1000]
-            ]
-            listing = [[item.name, item.size, item.sha256] for item in files]
-            made = {"lineage": lineage, "files": listing}
-        if fresh or _times(path, made) != made.get("times"):
+        elif coming.exists() or _times(path, made) != made.get("times"):
             made["times"] = _times(path, made)
-            waiting = home / f"{_META}.new"
-            waiting.write_text(json.dumps(made), "utf-8")
-            os.replace(waiting, note)
+            write_note(coming, json.dumps(made))
+            os.replace(coming, note)
         if to is not None:
             path = place(path, to.absolute(), force=force)
     files = tuple(DownloadedFile(path / n, n, size, digest) for n, size, digest in made["files"])
@@ -79,15 +75,7 @@ def place(folder: Path, target: Path, *, force: bool = False) -> Path:
         AlreadyExists: files of these names and other content are there, and no ``force``.
     """
     refuse_loss(target, {item.name: item.path for item in local_files(folder)}, force=force)
-    with made_beside(target) as fresh:
-        shutil.copytree(folder, fresh, dirs_exist_ok=True)
-        if not target.exists():
-            os.replace(fresh, target)
-            return target
-        for file in sorted(path for path in fresh.rglob("*") if path.is_file()):
-            final = target / file.relative_to(fresh)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(file, final)
+    put_folder(target, folder)
     return target
 
 
@@ -96,15 +84,34 @@ def _sweep(home: Path) -> None:
     for item in home.glob(".*"):
         if item.name == WORK or item.name.startswith(NEW):
             shutil.rmtree(item, ignore_errors=True)
+    for item in home.glob(f"{_META}.*.new"):
+        item.unlink(missing_ok=True)
 
 
 def kept(cache: Cache, kind: str, key: str, folder: str) -> bool:
     """Whether :func:`keep` would find it complete."""
-    home = cache.root / kind / key
-    return _read(home / folder, home / _META) is not None
+    return _read(cache.root / kind / key / folder) is not None
 
 
-def _read(path: Path, note: Path) -> dict[str, Any] | None:
+def _note(lineage: dict[str, Any], path: Path) -> dict[str, Any]:
+    files = hashed_files(path)
+    lineage["files"] = [
+        {"name": item.name, "size": item.size, "sha256": item.sha256} for item in files[:1000]
+    ]
+    made = {"lineage": lineage, "files": [[item.name, item.size, item.sha256] for item in files]}
+    return {**made, "times": _times(path, made)}
+
+
+def arrived(path: Path) -> dict[str, Any] | None:
+    """Return the note that a killed process left on a folder that has its place already."""
+    return _undamaged_by(path, path.with_name(COMING))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return arrived(path) or _undamaged_by(path, path.with_name(_META))
+
+
+def _undamaged_by(path: Path, note: Path) -> dict[str, Any] | None:
     try:
         made = json.loads(note.read_text("utf-8"))
         return made if _undamaged(path, made) else None

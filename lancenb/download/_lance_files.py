@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors import AlreadyExists
 from ..progress import CancelToken, Tracker
 from ._beside import made_beside
+from ._exchange import take_place
 from ._files import disk_errors, link_or_copy
 from ._place import same_content
 from .cache import Cache
@@ -88,23 +89,8 @@ def put_table(
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, fresh / name)
             tracker.advance()
-        _exchange(fresh, path)
+        take_place(fresh, path)
     return path
-
-
-def _exchange(fresh: Path, path: Path) -> None:
-    """Put a folder where an empty one, an older table or nothing is."""
-    if not path.is_dir():
-        os.replace(fresh, path)
-        return
-    with made_beside(path) as aside:  # on the same disk, and removed in the end
-        old = aside / "old"
-        os.replace(path, old)
-        try:
-            os.replace(fresh, path)
-        except BaseException:
-            os.replace(old, path)
-            raise
 
 
 def _files(path: Path) -> set[str]:

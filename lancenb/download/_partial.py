@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 _BLOCK = 256 << 10
@@ -114,6 +114,11 @@ class Kept:
     sure: bool = True
 
     @property
+    def proven(self) -> bool:
+        """Whether a server can prove, without a hash, that the rest belongs to it."""
+        return self.sure and self.note.validator is not None
+
+    @property
     def prefix(self) -> int:
         """Bytes from the beginning on without a gap."""
         return self.have[0][1] if self.have and self.have[0][0] == 0 else 0
@@ -148,35 +153,60 @@ class Partial:
             return None
         return Kept(note, ranges, data.get("boot") == _boot())
 
-    def save(self, note: Note, have: Ranges | None = None) -> None:
+    @property
+    def _fresh(self) -> Path:
+        return self.note_path.with_name(self.note_path.name + ".new")
+
+    def save(self, note: Note, have: Ranges | None = None, *, sure: bool = True) -> None:
         """Write the note atomically: before any byte it speaks of, or after those of ``have``.
 
         Args:
             note: what the server said.
             have: ranges that have arrived; None for "as much as the file is long".
+            sure: False where some of ``have`` was not sure when it was loaded.
         """
-        fresh = self.note_path.with_name(self.note_path.name + ".new")
-        data = {"note": asdict(note), "have": have, "boot": _boot() if have is not None else None}
-        fresh.write_text(json.dumps(data), "utf-8")
-        os.replace(fresh, self.note_path)
+        boot = _boot() if have is not None and sure else None
+        data = {"note": asdict(note), "have": have, "boot": boot}
+        self._fresh.write_text(json.dumps(data), "utf-8")
+        os.replace(self._fresh, self.note_path)
 
-    def begin(self, note: Note, at: int) -> None:
-        """Keep the first ``at`` bytes and no others, and the note on them."""
+    def begin(self, note: Note, at: int, *, proven: bool = True) -> Kept:
+        """Keep the first ``at`` bytes and no others, and the note on them.
+
+        Args:
+            note: what the server says now.
+            at: how much of an earlier transfer stays.
+            proven: False where only a hash can tell whether that belongs to the rest: whoever
+                does not know it may not take the new answer's validator for a proof.
+        """
+        proven = proven or not at
+        said = note if proven else replace(note, etag=None, steady=False)
+        if at:  # a note of ranges speaks of more than will be here: nobody would believe it then
+            self.save(said, [(0, at)], sure=proven)
         with self.path.open("ab") as file:
             file.truncate(at)
-        self.save(note)
+        self.save(said)
+        return Kept(note, [(0, at)] if at else [], proven)
 
     def drop(self) -> None:
         """Forget what has arrived."""
         self.note_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
+        self._fresh.unlink(missing_ok=True)
 
     def finish(self, target: Path) -> None:
         """Make the complete file durable under its own name, in one step."""
         with self.path.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(self.path, target)
-        self.note_path.unlink(missing_ok=True)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove the notes on a file that has its own name by now, perhaps since a kill."""
+        if not self.path.exists():
+            for note in (self.note_path, self._fresh):
+                if note.exists():
+                    note.unlink(missing_ok=True)
 
 
 def put(file: int, block: memoryview, at: int) -> int:

@@ -77,6 +77,7 @@ class ParallelRead:
         self.order = order
         self.part = part
         self.note = kept.note
+        self._sure = kept.sure
         self.total = kept.note.total or 0
         self.digest = digest
         self.hashed = hashed
@@ -118,14 +119,15 @@ class ParallelRead:
             if first is not None:
                 self._learn(first)
                 first.watched_by(self._watch)
-            for thread in threads:
-                thread.start()
             try:
+                for thread in threads:
+                    thread.start()
                 self._follow(count)
             finally:
                 self._watch.stop()
                 for thread in threads:
-                    thread.join()
+                    if thread.ident is not None:  # the system may have refused to start it
+                        thread.join()
                 self._save()
 
     # --- the calling thread
@@ -154,7 +156,7 @@ class ParallelRead:
 
     def _save(self) -> None:
         with disk_errors(self.part.path):
-            self.part.save(self.note, self._chunks.have())
+            self.part.save(self.note, self._chunks.have(), sure=self._sure)
 
     # --- the threads
 

@@ -91,7 +91,7 @@ class Transfer:
         kept = self.part.load()
         if kept is None or not kept.count or kept.note.decoded:
             return None
-        trusted = self.order.trusted_hash or (kept.note.validator and kept.sure)
+        trusted = self.order.trusted_hash or kept.proven
         total = kept.note.total
         return kept if trusted and (total is None or kept.have[-1][1] <= total) else None
 
@@ -135,12 +135,10 @@ class Transfer:
                 self.not_modified = True
                 return True
             self._unless = None
-            start = self._agree(answer, offset, kept.note if kept else None)
-            assert self.note is not None
-            begun = Kept(self.note, [(0, start)] if start else [])
+            begun = self._agree(answer, offset, kept)
             if answer.status == 206 and self._worthwhile(begun):
                 return self._in_parallel(begun, answer)
-            return self._body(answer, start)
+            return self._body(answer, begun.prefix)
 
     def _worthwhile(self, kept: Kept) -> bool:
         """Whether the rest can be asked for in parallel, and is large or in pieces already."""
@@ -193,9 +191,9 @@ class Transfer:
             return ""
         return chunk_size(order, order.size or 0) - 1
 
-    def _agree(self, answer: Answer, offset: int, old: Note | None) -> int:
-        """Check that the answer goes on where we stopped; return where it starts."""
-        note, start = answer.note(self.order.url), 0
+    def _agree(self, answer: Answer, offset: int, kept: Kept | None) -> Kept:
+        """Check that the answer goes on where we stopped; return what of that it leaves."""
+        note, start, old = answer.note(self.order.url), 0, kept.note if kept else None
         if answer.status == 206:
             said = content_range(answer.headers)
             misplaced = said is None or said[0] != offset or note.decoded
@@ -213,11 +211,11 @@ class Transfer:
             need_space(self.part.path.parent, (note.total or self.order.size or 0) - start)
             if not start:
                 self.digest, self.hashed = hashlib.sha256(), 0
-            self.part.begin(note, start)
+            begun = self.part.begin(note, start, proven=kept is None or kept.proven)
         self.note = note
         if self.tracker.total_bytes is None:
             self.tracker.total_bytes = note.total
-        return start
+        return begun
 
     def _check_size(self, note: Note) -> None:
         size = self.order.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import re
@@ -72,8 +73,11 @@ class Place:
         return meta
 
     def _read(self) -> Meta | None:
+        return self.arrived() or self._note(self.record)
+
+    def _note(self, path: Path) -> Meta | None:
         try:
-            meta = json.loads(self.record.read_text("utf-8"))
+            meta = json.loads(path.read_text("utf-8"))
             if not isinstance(meta, dict) or not {"name", "sha256", "size", "note"} <= set(meta):
                 return None
             Note.of(meta["note"])
@@ -95,6 +99,51 @@ class Place:
             and bool(name)
             and not set(name) & set("/\\\0:")
         )
+
+    @property
+    def _coming(self) -> Path:
+        return self.record.with_name(f"{self.record.name}.coming.new")
+
+    def announce(self, meta: Meta, part: Path) -> None:
+        """Note what a file will be, before it takes its name: a kill comes right after that, too.
+
+        Args:
+            meta: the note, true as soon as the file has its name.
+            part: where the file still is.
+        """
+        write_note(self._coming, json.dumps({**meta, "inode": part.stat().st_ino}))
+
+    def arrived(self) -> Meta | None:
+        """Return the note that a killed process has announced, if the file came by its name."""
+        meta = self._note(self._coming)
+        try:
+            stat = (self.folder / meta["name"]).stat() if meta is not None else None
+        except OSError:
+            return None
+        if meta is None or stat is None:
+            return None
+        said = (meta.pop("inode", None), meta["size"], meta.get("mtime_ns"))
+        return meta if said == (stat.st_ino, stat.st_size, stat.st_mtime_ns) else None
+
+    def unsettled(self) -> bool:
+        """Whether :meth:`settle` has something to do, or somebody is at work."""
+        return self._coming.exists()
+
+    def settle(self) -> None:
+        """Finish what a killed process has begun; the caller holds the lock of the address."""
+        if (meta := self.arrived()) is not None:
+            self.write(meta)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Remove in the cache the file of an old name, then notes that nobody needs any more."""
+        meta = self._read() if self.folder == self.record.parent else None
+        if meta is not None and (self.folder / meta["name"]).is_file():
+            for path in self.folder.iterdir():
+                if not path.name.startswith(".") and path.name != meta["name"]:
+                    path.unlink(missing_ok=True)
+        for path in self.record.parent.glob(f"{glob.escape(self.record.name)}.*.new"):
+            path.unlink(missing_ok=True)  # of another writer, too: it writes its own once more
 
     def names(self, path: Path) -> bool:
         """Whether the note speaks of the file at ``path``, changed since or not."""
@@ -121,15 +170,15 @@ def _plausible(meta: Meta) -> bool:
     )
 
 
-def describe(url: str, fetched: Fetched) -> Meta:
-    """Return the note on a file that has just arrived."""
+def describe(url: str, fetched: Fetched, file: Path | None = None) -> Meta:
+    """Return the note on a file that has just arrived, and until now is called ``file``."""
     return {
         "url": public_url(url),
         "name": fetched.path.name,
         "path": str(fetched.path),
         "sha256": fetched.sha256,
         "size": fetched.size,
-        "mtime_ns": fetched.path.stat().st_mtime_ns,
+        "mtime_ns": (file or fetched.path).stat().st_mtime_ns,
         "final_url": fetched.final_url,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "note": asdict(fetched.note),

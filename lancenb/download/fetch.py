@@ -95,6 +95,7 @@ class Fetcher:
         lock: Path | None = None,
         reuse: Callable[[], Fetched | None] | None = None,
         guard: Callable[[Path, str], None] | None = None,
+        announce: Callable[[Fetched, Path], None] | None = None,
         keep: Callable[[Fetched], None] | None = None,
         progress: ProgressCallback | bool | None = None,
         tracker: Tracker | None = None,
@@ -116,6 +117,7 @@ class Fetcher:
             reuse: asked once the lock is held; what it returns ends the call.
             guard: told the path and the sha256 before the file takes its name; may raise, and what
                 has arrived is kept then.
+            announce: told right before that what will be there, and where it is until then.
             keep: told of the finished file while the lock is still held.
             progress: callable, True, or None.
             tracker: use this instead of ``progress``.
@@ -151,6 +153,7 @@ class Fetcher:
             parallel_from=self.parallel_from,
         )
         with locked(lock or part.path.with_suffix(".lock"), cancel), Watch(cancel) as watch:
+            part.tidy()
             if reuse is not None and (found := reuse()) is not None:
                 return found
             with disk_errors(into):  # only now: who clears a cache takes away what nobody locks
@@ -167,10 +170,6 @@ class Fetcher:
                 return None
             assert transfer.note is not None
             target = goal.target(url, transfer.note)
-            if guard is not None:
-                guard(target, transfer.digest.hexdigest())
-            with disk_errors(target):
-                part.finish(target)
             fetched = Fetched(
                 target,
                 transfer.digest.hexdigest(),
@@ -181,6 +180,12 @@ class Fetcher:
                 transfer.retries,
                 time.monotonic() - began,
             )
+            if guard is not None:
+                guard(target, fetched.sha256)
+            with disk_errors(target):
+                if announce is not None:
+                    announce(fetched, part.path)
+                part.finish(target)
             if keep is not None:
                 keep(fetched)
             return fetched

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Any
 
 from ..progress import CancelToken, Tracker
 from ._endpoint import is_offline
-from ._files import disk_errors
 from ._hub_files import view
-from ._place import refuse_loss, refuse_mixture
+from ._place import put_files, refuse_loss, refuse_mixture
 from ._records import Record
 from ._snapshot import Snapshot
 from .cache import Cache
@@ -75,10 +73,7 @@ def snapshot(
             sizes = {name: facts.get("size") for name, facts in record.tree.items()}
             if repo_type == "model":
                 refuse_mixture(path, list(choice.names), sizes, force=force)
-            with disk_errors(path):
-                for name in choice.names:
-                    (path / name).parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(folder / name, path / name)
+            put_files(path, {name: folder / name for name in choice.names})
     files = tuple(
         DownloadedFile(path / name, name, seen["size"], seen["sha256"])
         for name in choice.names

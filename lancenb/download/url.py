@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import AlreadyExists, Offline
+from ..errors import AlreadyExists, LancenbError, Offline
 from ..progress import CancelToken, Tracker
-from ._files import disk_errors
+from ._files import disk_errors, locked
 from ._names import hash_in_name, name_from_url, public_url, url_key
-from ._partial import Note, hash_file
+from ._partial import Note, Partial, hash_file
 from ._url_records import Meta, Place, describe
 from .cache import Cache
 from .fetch import Fetched, Fetcher, check_digest
@@ -60,6 +61,8 @@ def download_url(
     if expected is None and sha256 is not False:
         expected = hash_in_name(name_from_url(url))
     place = Place.in_cache(cache, url) if to is None else Place.of_target(cache, url, to)
+    lock = cache.lock_path("url", url_key(url))
+    _settle(url, place, lock)
     meta = None if force else place.read(expected) or _present(url, place, expected)
     lineage = {"source": public_url(url), **(facts or {})}
     if meta is not None and (offline or expected is not None):
@@ -74,6 +77,7 @@ def download_url(
 
     def reuse() -> Fetched | None:
         """What another process has fetched while this one waited for the lock."""
+        place.settle()
         other = None if force else place.read(expected)
         if other is None or other == meta:
             return None
@@ -90,11 +94,13 @@ def download_url(
                 hint=f"name the file with to={str(place.folder / 'NAME')!r}, or pass force=True",
             )
 
+    def announce(coming: Fetched, part: Path) -> None:
+        notes.append(describe(url, coming, part))
+        place.announce(notes[-1], part)
+
     def keep(fetched: Fetched) -> None:
-        if to is None and meta is not None and meta["name"] != fetched.path.name:
-            (place.folder / meta["name"]).unlink(missing_ok=True)
-        notes.append(describe(url, fetched))
         place.write(notes[-1])
+        place.sweep()  # only now: until then the old note, or the one announced, was true
 
     def fetch(unless: Note | None) -> Fetched | None:
         return Fetcher(policy).fetch(
@@ -104,9 +110,10 @@ def download_url(
             sha256=sha256 if sha256 is False else expected,
             token=token,
             unless=unless,
-            lock=cache.lock_path("url", url_key(url)),
+            lock=lock,
             reuse=reuse,
             guard=guard,
+            announce=announce,
             keep=keep,
             tracker=tracker,
             cancel=cancel,
@@ -125,6 +132,15 @@ def download_url(
         assert meta is not None
         return _result(place.folder, meta, lineage, kind, from_cache=True)
     return _result(place.folder, notes[-1], lineage, kind, from_cache=not fetched.final_url)
+
+
+def _settle(url: str, place: Place, lock: Path) -> None:
+    """Put in order what a killed process has left, unless another one is at work."""
+    part = Partial(place.folder / f".{url_key(url)}.part")
+    if place.unsettled() or (part.note_path.exists() and not part.path.exists()):
+        with suppress(LancenbError, OSError), locked(lock, wait=False):
+            place.settle()
+            part.tidy()
 
 
 def _present(url: str, place: Place, expected: str | None) -> Meta | None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -313,3 +317,30 @@ def test_a_repository_of_files_has_whole_tables(hub: HubStub, birds: dict[str, s
     assert open_table(result.path / "data" / "birds.lance").count_rows() == 200
     table = DatasetDownloader(URI).download()
     assert (table.kind, open_table(table.path).count_rows()) == ("lance", 200)
+
+
+REPLACED = """
+import os, signal, sys
+real = os.replace
+
+def replace(old, new):
+    real(old, new)
+    if os.fspath(old) == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+os.replace = replace
+from lancenb.download import download
+download(sys.argv[1], to=sys.argv[2], force=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="folders change places in one step on Linux")
+def test_a_table_is_replaced_in_one_step(birds: dict[str, str], tmp_path: Path) -> None:
+    """A kill after the old table has gone, and before the new one is there, cannot happen."""
+    path = tmp_path / "mine.lance"
+    download(URI, revision=birds["old"], to=path)
+    code = [sys.executable, "-c", REPLACED, URI, str(path)]
+    done = subprocess.run(code, env=dict(os.environ), capture_output=True, text=True, timeout=300)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    assert open_table(path).count_rows() == (100 if done.returncode else 200)
+    assert [item.name for item in tmp_path.iterdir() if item.name.startswith(".mine")] == []

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -293,6 +294,48 @@ def test_after_a_power_cut_ranges_are_believed_only_with_a_hash(
     got = RANGES.fetch(url, tmp_path, sha256=sha256)
     assert got is not None
     assert got.path.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("again", [SERIAL, RANGES])
+def test_after_a_power_cut_a_hash_vouches_only_for_those_who_know_it(
+    files: FileServer, tmp_path: Path, again: Fetcher
+) -> None:
+    """One who knew it has gone on with what the cut left, and was stopped."""
+    url = files.add("/f.bin", DATA)
+    interrupted(files, url, tmp_path)
+    path, data = note_of(tmp_path)
+    path.write_text(json.dumps({**data, "boot": "another"}))
+    part = next(tmp_path.glob(".*.part"))
+    part.write_bytes(b"\0" * part.stat().st_size)
+    files.faults.add("cut", times=0, at=0.5)
+    with pytest.raises(DownloadFailed):
+        again.fetch(url, tmp_path, sha256=SHA)
+    files.faults.clear()
+    got = RANGES.fetch(url, tmp_path)
+    assert got is not None
+    assert got.path.read_bytes() == DATA
+
+
+def test_a_thread_that_cannot_be_started_leaves_none_behind(
+    files: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who comes next has the part file alone."""
+    url = files.add("/f.bin", DATA)
+    files.faults.add("stall", times=0, seconds=600)
+    begin, begun = threading.Thread.start, []
+
+    def start_two(thread: threading.Thread) -> None:
+        if thread.name == "lancenb-range":
+            if len(begun) == 2:
+                raise RuntimeError("can't start new thread")
+            begun.append(thread)
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    with pytest.raises(RuntimeError):
+        RANGES.fetch(url, tmp_path)
+    assert len(begun) == 2
+    assert not any(thread.is_alive() for thread in begun)
 
 
 @pytest.mark.parametrize("sha256", [None, SHA])
