@@ -46,7 +46,7 @@ def forget_versions(store: Store, uri: str, key: str, actor: str, versions: Iter
             options = {"versions": sorted(going), "error_if_tagged_old_versions": False}
             return int(head.cleanup_old_versions(**options).bytes_removed)
         manifests, files = _tracked(head)
-    mine = {path for version in going for path in files.get(version, ())}
+    mine = _only_of(files, going)
     with writing(store, key, actor, removing=sorted(mine)):
         with lance_errors(uri, store):
             tagged = set(tags_of(head).values())
@@ -58,6 +58,12 @@ def forget_versions(store: Store, uri: str, key: str, actor: str, versions: Iter
         loose = sorted(mine.difference(*left.values()))
         with ThreadPoolExecutor(1 if store.is_local else _AT_ONCE) as pool:
             return freed + sum(pool.map(lambda path: _remove(store, uri, path), loose))
+
+
+def _only_of(files: dict[int, set[str]], going: set[int]) -> set[str]:
+    """Return the files that versions which go refer to, and none of the others."""
+    theirs = {path for version in going for path in files.get(version, ())}
+    return theirs.difference(*(paths for version, paths in files.items() if version not in going))
 
 
 def _remove(store: Store, uri: str, path: str) -> int:

@@ -136,6 +136,11 @@ class Partial:
         self.path = path
         self.note_path = path.with_name(path.name + ".json")
 
+    @classmethod
+    def of(cls, folder: Path, key: str) -> Partial:
+        """Return that of the address with this key, whose file goes into ``folder``."""
+        return cls(folder / f".{key}.part")
+
     def load(self) -> Kept | None:
         """Return what is here, None when nothing usable is."""
         try:

@@ -137,7 +137,7 @@ class Fetcher:
         expected = check_digest(sha256)
         self.policy.apply(url)
         into = Path(into).absolute()
-        part = Partial(into / f".{url_key(url)}.part")
+        part = Partial.of(into, url_key(url))
         tracker = tracker or Tracker(progress, cancel)
         began = time.monotonic()
         order = Order(

@@ -14,6 +14,7 @@ from ._check import digest_of
 from ._entry import SPLITS, DatasetEntry, OfficialFile
 from ._files import disk_errors, link_or_copy, need_space
 from ._names import url_key
+from ._partial import Partial
 from .cache import Cache
 from .policy import UrlPolicy
 from .result import Download, DownloadedFile
@@ -122,7 +123,7 @@ def official_dataset(
 def _begun(place: Path, file: OfficialFile) -> bool:
     """Whether an earlier try has left a part of the file."""
     key = url_key(file.url)
-    return any((folder / f".{key}.part").exists() for folder in (place, place / key))
+    return any(Partial.of(folder, key).path.exists() for folder in (place, place / key))
 
 
 def _check_md5(file: OfficialFile, result: Download, cache: Cache, tracker: Tracker) -> None:

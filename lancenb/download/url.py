@@ -136,7 +136,7 @@ def download_url(
 
 def _settle(url: str, place: Place, lock: Path) -> None:
     """Put in order what a killed process has left, unless another one is at work."""
-    part = Partial(place.folder / f".{url_key(url)}.part")
+    part = Partial.of(place.folder, url_key(url))
     if place.unsettled() or (part.note_path.exists() and not part.path.exists()):
         with suppress(LancenbError, OSError), locked(lock, wait=False):
             place.settle()

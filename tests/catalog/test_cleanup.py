@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lancenb.catalog import DataManager
-from lancenb.catalog._forget import forget_versions
+from lancenb.catalog._forget import _only_of, forget_versions
 from lancenb.errors import LancenbError
 from lancenb.store import lance_module
 
@@ -65,3 +65,8 @@ def test_what_goes_is_what_lance_would_remove(tmp_path: Path, seed: int):
     assert {version.version for version in dm.versions("pts")} == set(rows)
     for number, was in rows.items():
         assert lance.dataset(uri, version=number).to_table().equals(was)
+
+
+def test_a_lease_names_only_files_that_no_other_version_needs():
+    """It is written again and again while it lasts, and a large table has many files."""
+    assert _only_of({1: {"a", "b"}, 2: {"b", "c"}, 3: {"b", "d"}}, {1, 2}) == {"a", "c"}

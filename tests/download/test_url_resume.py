@@ -280,17 +280,22 @@ def test_a_damaged_note_is_not_believed(files: FileServer, tmp_path: Path, text:
     assert got.resumed_from == 0
 
 
+def cut_off(files: FileServer, url: str, into: Path) -> None:
+    """Leave behind what a power cut does: ranges in the note that never reached the disk."""
+    interrupted(files, url, into)
+    path, data = note_of(into)
+    path.write_text(json.dumps({**data, "boot": "another"}))
+    part = next(into.glob(".*.part"))
+    part.write_bytes(b"\0" * part.stat().st_size)
+
+
 @pytest.mark.parametrize("sha256", [None, SHA])
 def test_after_a_power_cut_ranges_are_believed_only_with_a_hash(
     files: FileServer, tmp_path: Path, sha256: str | None
 ) -> None:
     """The note may then speak of bytes that never reached the disk."""
     url = files.add("/f.bin", DATA)
-    interrupted(files, url, tmp_path)
-    path, data = note_of(tmp_path)
-    path.write_text(json.dumps({**data, "boot": "another"}))
-    part = next(tmp_path.glob(".*.part"))
-    part.write_bytes(b"\0" * part.stat().st_size)
+    cut_off(files, url, tmp_path)
     got = RANGES.fetch(url, tmp_path, sha256=sha256)
     assert got is not None
     assert got.path.read_bytes() == DATA
@@ -302,11 +307,7 @@ def test_after_a_power_cut_a_hash_vouches_only_for_those_who_know_it(
 ) -> None:
     """One who knew it has gone on with what the cut left, and was stopped."""
     url = files.add("/f.bin", DATA)
-    interrupted(files, url, tmp_path)
-    path, data = note_of(tmp_path)
-    path.write_text(json.dumps({**data, "boot": "another"}))
-    part = next(tmp_path.glob(".*.part"))
-    part.write_bytes(b"\0" * part.stat().st_size)
+    cut_off(files, url, tmp_path)
     files.faults.add("cut", times=0, at=0.5)
     with pytest.raises(DownloadFailed):
         again.fetch(url, tmp_path, sha256=SHA)
