@@ -29,28 +29,63 @@ class Figures:
 
     Args:
         tell: called as ``tell(facts by column, state)``; ``state`` has ``state`` (running, done,
-            cancelled or failed), ``rows``, ``total``, ``fraction`` and ``message``.
+            cancelled or failed), ``rows``, ``total``, ``fraction`` and ``message``. Facts that are
+            not :attr:`facts` any more when it is called came too late.
     """
 
     def __init__(self, tell: Callable[[dict[str, Any], dict[str, Any]], None]):
         self._tell = tell
         self._lock = threading.Lock()
         self._closed = False
+        self._rows: Rows | None = None
         self.facts: dict[str, dict[str, Any]] = {}
         self.job: Job[Any] | None = None
 
-    def start(self, rows: Rows, fields: Sequence[pa.Field], whole: bool = False) -> Job[Any]:
+    def turn_to(self, rows: Rows, same: bool = False) -> Job[Any] | None:
+        """Measure these rows from now on; return the newest job so far.
+
+        Args:
+            rows: what is measured next.
+            same: they are the ones of before in another order. Of others all figures are dropped.
+        """
+        with self._lock:
+            self._rows = rows
+            if not same:
+                if self.job is not None:
+                    self.job.cancel()
+                self.facts = {}
+            return self.job
+
+    def start(self, fields: Sequence[pa.Field], whole: bool = False) -> Job[Any]:
         """Measure ``fields`` anew; what runs already is cancelled."""
+        with self._lock:
+            job = self._begin(fields, whole)
+        return self._started(job)
+
+    def follow(
+        self, job: Job[Any] | None, fields: Sequence[pa.Field], whole: bool = False
+    ) -> Job[Any] | None:
+        """Measure ``fields``, unless somebody else has started since ``job``: that one stays."""
+        with self._lock:
+            if self.job is not job:
+                return None
+            new = self._begin(fields, whole)
+        return self._started(new)
+
+    def _begin(self, fields: Sequence[pa.Field], whole: bool) -> Job[Any]:
         from lancenb.progress import Job
 
-        with self._lock:
-            if self.job is not None:
-                self.job.cancel()
-            job: Job[Any] = Job(
-                lambda **more: self._work(rows, fields, whole, **more),
-                name=f"measure {rows.source.title}",
-            )
-            self.job = job
+        rows = self._rows
+        assert rows is not None, "there are no rows yet"
+        if self.job is not None:
+            self.job.cancel()
+        self.job = Job(
+            lambda **more: self._work(rows, fields, whole, **more),
+            name=f"measure {rows.source.title}",
+        )
+        return self.job
+
+    def _started(self, job: Job[Any]) -> Job[Any]:
         if self._closed:
             job.cancel()
         job.on_done(self._ended)
@@ -85,11 +120,13 @@ class Figures:
 
     def _put(
         self, facts: dict[str, Any], state: str, rows: int, total: int, share: float,
-        message: str = "", cancel: Any = None,
+        message: str = "", cancel: Any = None, newest: Job[Any] | None = None,
     ) -> None:  # fmt: skip
         with self._lock:
             if cancel is not None:
                 cancel.check()  # what was forgotten meanwhile is about other rows
+            if newest is not None and newest is not self.job:
+                return
             self.facts = {**self.facts, **facts}
             shown = self.facts
         about = {"state": state, "rows": rows, "total": total, "fraction": share}
@@ -104,14 +141,7 @@ class Figures:
         seen = max((each["rows"] for each in self.facts.values()), default=0)
         total = job.progress.total_rows or 0 if job.progress else 0
         message = "" if job.state == "cancelled" else f"Not measured: {sentence(job.error)}"
-        self._put({}, job.state, seen, max(total, seen), 1.0, message)
-
-    def forget(self) -> None:
-        """Drop all figures: they belong to other rows."""
-        with self._lock:
-            if self.job is not None:
-                self.job.cancel()
-            self.facts = {}
+        self._put({}, job.state, seen, max(total, seen), 1.0, message, newest=job)
 
     def close(self) -> None:
         """Cancel what runs."""

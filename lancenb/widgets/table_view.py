@@ -11,25 +11,21 @@ import traitlets as t
 from lancenb.errors import ColumnNotFound
 from lancenb.store import redact
 
-from ._figures import Figures
 from ._filter import written
-from ._lane import Lane
 from ._source import is_blob, open_source
 from ._table import MAX_COLUMNS
+from ._table_measuring import Measuring
 from ._table_page import columns_of, readable
 from ._table_rows import Rows
 from ._table_static import static_form
-from ._table_wire import TableWire
 from ._table_words import code_line, order_of, text_of
 from ._view import sentence
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lancenb.progress import Job
 
-
-class TableView(TableWire):
+class TableView(Measuring):
     """A table in a notebook: rows come from the kernel as they are scrolled to.
 
     Args:
@@ -74,7 +70,7 @@ class TableView(TableWire):
         version: int | str | None = None,
         store: Any = None,
     ):
-        self._lane, self._figures = Lane("table"), Figures(self._tell_figures)
+        self._start_measuring()
         source = open_source(target, version=version, store=store)
         self.source = source
         self._artefact = callable(getattr(target, "search_rows", None))
@@ -82,6 +78,7 @@ class TableView(TableWire):
         order = None if order_by is None else order_of(source, order_by)
         asked = text_of(source, where)
         self._rows = Rows(source, asked or None, order)
+        self._figures.turn_to(self._rows)
         self._swap = threading.RLock()
         self._refused: str | None = None
         infos = columns_of(source.schema)
@@ -148,13 +145,6 @@ class TableView(TableWire):
         with self._swap:
             self._apply(self.where, order, sort=True)
 
-    def measure(self, whole: bool = True) -> Job[Any]:
-        """Measure the columns shown, over all rows or the first ones, in the background.
-
-        The job's result is a dictionary of figures by column.
-        """
-        return self._measure(self._fitting(), whole)
-
     def settle(self, timeout: float = 10) -> bool:
         """Wait until everything the front end asked for is answered."""
         return self._lane.settle(timeout)
@@ -214,8 +204,7 @@ class TableView(TableWire):
             old, new = self._rows, Rows(self.source, asked or None, order)
             self._rows = new
             other = new.where != old.where
-            if other:
-                self._figures.forget()
+            job = self._figures.turn_to(new, same=not other)
             keep = new.numbered and old.numbered
             # What was wished while this one was read is the next question, not ours to overwrite.
             # The order a page wished stands in ``sort`` already: only Python's has to be told.
@@ -230,8 +219,8 @@ class TableView(TableWire):
             )  # fmt: skip
             self._applying = None
         self._describe()
-        if other and self._figures.job is not None and new.count:
-            self.measure(whole=False)
+        if other and job is not None and new.count:
+            self._measure_first(job)
 
     def _sorted(self) -> dict[str, Any]:
         order = self._rows.order
@@ -241,30 +230,7 @@ class TableView(TableWire):
         self._describe()
         job = self._figures.job
         if job is not None and job.state != "running" and self._missing():
-            self.measure(whole=False)
-
-    def _fitting(self) -> list[str]:
-        return [self._names[p] for p in self.shown if self.columns[p]["fit"]]
-
-    def _missing(self) -> list[str]:
-        return [name for name in self._fitting() if name not in self._figures.facts]
-
-    def _measure(self, names: Sequence[str], whole: bool) -> Job[Any]:
-        schema = self.source.schema
-        job = self._figures.start(self._rows, [schema.field(n) for n in names], whole)
-        job.on_done(lambda done: self._lane.do(lambda: self._go_on(done, whole)))
-        return job
-
-    def _go_on(self, job: Job[Any], whole: bool) -> None:
-        """Measure the columns that were chosen while others were measured."""
-        missing = self._missing()
-        if job is self._figures.job and job.state == "done" and missing:
-            # All rows may be many: they are not read again for the columns that are known.
-            self._measure(missing if whole else self._fitting(), whole)
-
-    def _tell_figures(self, facts: dict[str, Any], state: dict[str, Any]) -> None:
-        known = {str(self._names.index(name)): each for name, each in facts.items()}
-        self.put(stats=known, measuring=state)
+            self._measure_first(job)
 
     # Words.
 

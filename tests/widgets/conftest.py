@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +17,22 @@ from ipywidgets.widgets.widget import CallbackDispatcher
 from PIL import Image
 
 import lancenb as lnb
+from lancenb.store import lance_module
 from lancenb.widgets import _fields, _gallery_rows
 from lancenb.widgets._lane import Lane
 from lancenb.widgets._latest import Latest
+
+
+class Gate:
+    """Stands in the way of ``real``: ``began`` tells that somebody waits, ``go`` lets all pass."""
+
+    def __init__(self, real: Callable[..., Any]):
+        self.real, self.began, self.go = real, threading.Event(), threading.Event()
+
+    def __call__(self, *args: Any) -> Any:
+        self.began.set()
+        assert self.go.wait(600)
+        return self.real(*args)
 
 
 def make_images(folder: Path, count: int = 24) -> Path:
@@ -199,3 +212,11 @@ def no_widget_left() -> Iterator[None]:
     import ipywidgets
 
     ipywidgets.Widget.close_all()
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> str:
+    """A table of 20 rows and three columns of numbers."""
+    uri = str(tmp_path / "numbers.lance")
+    lance_module().write_dataset(pa.table({name: range(20) for name in "abc"}), uri)
+    return uri

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ import pytest
 
 import lancenb as lnb
 from lancenb.errors import ColumnNotFound, InvalidArgument, InvalidFilter
-from lancenb.widgets import _figures, table_view
-from lancenb.widgets._column_stats import ColumnStats
+from lancenb.widgets import table_view
 from lancenb.widgets._lane import Lane
+from tests.widgets.conftest import Gate
 
 SECRET = "https://me:s3cretPW@host/x"
 
@@ -111,27 +110,7 @@ def test_half_precision_is_not_sorted(tmp_path: Path) -> None:
         view.sort_by("h")
 
 
-class Gate:
-    """Stands in the way of ``real``: ``began`` tells that somebody waits, ``go`` lets all pass."""
-
-    def __init__(self, real: Callable[..., Any]):
-        self.real, self.began, self.go = real, threading.Event(), threading.Event()
-
-    def __call__(self, *args: Any) -> Any:
-        self.began.set()
-        assert self.go.wait(600)
-        return self.real(*args)
-
-
 ASC, DESC = ({"column": 0, "way": way} for way in ("asc", "desc"))
-
-
-@pytest.fixture
-def numbers(tmp_path: Path) -> str:
-    """A table of 20 rows and three columns of numbers."""
-    uri = str(tmp_path / "numbers.lance")
-    lance.write_dataset(pa.table({name: range(20) for name in "abc"}), uri)
-    return uri
 
 
 def test_an_order_wished_while_another_one_is_made_is_not_overwritten(
@@ -199,43 +178,4 @@ def test_a_filter_of_python_keeps_an_order_that_is_being_made(
     assert view.settle(60)
     assert (view.where, view.sort) == ("a < 5", DESC)
     assert view.rows()["a"].to_pylist() == [4, 3, 2, 1, 0]
-    view.close()
-
-
-@pytest.mark.parametrize("whole", [False, True])
-def test_a_column_chosen_while_others_are_measured_is_measured_next(
-    numbers: str, monkeypatch: pytest.MonkeyPatch, whole: bool
-) -> None:
-    monkeypatch.setattr(_figures, "FIRST_ROWS", 10)
-    view, told = lnb.TableView(numbers, columns=["a"]), threading.Event()
-    gate = Gate(ColumnStats.add)
-    monkeypatch.setattr(ColumnStats, "add", lambda *args: gate(*args))
-    view.observe(lambda change: "2" in change.new and told.set(), "stats")
-    view.measure(whole)
-    assert gate.began.wait(60)
-    view.set_state({"shown": [0, 2]})
-    gate.go.set()
-    assert told.wait(60)
-    job = view._figures.job
-    assert job is not None
-    assert job.wait(60)
-    rows = 20 if whole else 10
-    assert {place: facts["rows"] for place, facts in view.stats.items()} == {"0": rows, "2": rows}
-    view.close()
-
-
-def test_a_column_chosen_before_measuring_was_cancelled_waits_to_be_asked_for(
-    numbers: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    view, gate = lnb.TableView(numbers, columns=["a"]), Gate(ColumnStats.add)
-    monkeypatch.setattr(ColumnStats, "add", lambda *args: gate(*args))
-    job = view.measure()
-    assert gate.began.wait(60)
-    view.set_state({"shown": [0, 2]})
-    job.cancel()
-    gate.go.set()
-    assert job.wait(60)
-    job._thread.join(60)  # it asks for what is missing, if anybody does
-    assert view.settle(60)
-    assert (view._figures.job, job.state) == (job, "cancelled")
     view.close()
