@@ -25,8 +25,10 @@ def button_words(plan: DownloadPlan) -> str:
     return f"Download {_html.size(plan.missing_bytes)}" if plan.missing_bytes else "Download"
 
 
-def obstacle(plan: DownloadPlan) -> str:
+def obstacle(plan: DownloadPlan | None) -> str:
     """Return why this plan cannot be carried out, or nothing."""
+    if plan is None:
+        return ""
     if plan.request is None:
         return "This has to be fetched by hand; the notes of the plan say how."
     if plan.free_bytes is not None and plan.missing_bytes > plan.free_bytes:

@@ -50,6 +50,10 @@ class SideWork(Panel):
     def _busy(self, busy: bool) -> None:
         self._working = busy
         super()._busy(busy)
+        self._rest()
+
+    def _rest(self) -> None:
+        """Let further buttons rest while they can do nothing."""
 
     def _work(self) -> Callable[..., Any]:
         return self._other[0] if self._other is not None else self._main_work()

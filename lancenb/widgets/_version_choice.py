@@ -67,6 +67,11 @@ class VersionChoice(SideWork):
 
     def _offer(self) -> None:
         """Say what can be done now; called whenever the choice or what is known of it changes."""
+        with self._choosing:  # or a thread that looked earlier could be the last to say so
+            self._say()
+
+    def _say(self) -> None:
+        """Let buttons and notes say what can be done now."""
 
     # Versions ------------------------------------------------------------------------------
 
@@ -155,10 +160,11 @@ class VersionChoice(SideWork):
             words = difference(diff)
         except Exception as error:
             diff, words = None, f'<p class="lnb-hint">{esc(sentence(error))}</p>'
-        chosen = self.timeline.chosen
-        if name == self._named and chosen is not None and chosen.version == version:
-            self.diff, self._change.value = diff, words
-            self._offer()
+        with self._choosing:
+            chosen = self.timeline.chosen
+            if name == self._named and chosen is not None and chosen.version == version:
+                self.diff, self._change.value = diff, words
+                self._offer()
 
     def _diff(self, name: str, current: int, version: int) -> Diff:
         artefact = self.manager.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,8 @@ class DownloadPanel(Panel):
     def __init__(self, manager: Any = None, spec: Any = "", *, key: str | None = None):
         self.plan: DownloadPlan | None = None
         self._asked: tuple[Any, ...] = ()
-        self._through = self._planning = False
+        self._resting = threading.Lock()
+        self._through = self._planning = self._working = False
         self._given: set[str] = set()
         self._next: list[Callable[[Download], Any]] = []
         super().__init__(manager, key=key)
@@ -233,16 +235,20 @@ class DownloadPanel(Panel):
     def _present(self, plan: DownloadPlan | None) -> None:
         """Show a plan, or none; the button says what comes next."""
         self.plan = plan
-        self._view.value = plan_html(plan) if plan is not None else ""
+        self._view.value = "" if plan is None else plan_html(plan)
         self._view.layout.display = None if plan is not None else "none"
-        words = obstacle(plan) if plan is not None else ""
-        tell(self._warning, words, tone="warn")
+        tell(self._warning, obstacle(plan), tone="warn")
         self.primary.description = button_words(plan) if plan is not None else self.verb
-        self.primary.disabled = bool(words) or self.card.state == "running"
+        self._rest()
 
     def _busy(self, busy: bool) -> None:
-        blocked = self.plan is not None and bool(obstacle(self.plan))
-        self.primary.disabled = busy or blocked
+        self._working = busy
+        self._rest()
+
+    def _rest(self) -> None:
+        """Let the button rest while it can do nothing."""
+        with self._resting:  # or a thread that looked earlier could be the last to say so
+            self.primary.disabled = self._working or bool(obstacle(self.plan))
 
     # Result --------------------------------------------------------------------------------
 
@@ -262,18 +268,18 @@ class DownloadPanel(Panel):
             ],
             chips=[result.kind, result.origin],
         )
-        place = html(f"<code>{_html.text(str(result.path))}</code>")
-        parts: list[w.Widget] = [shown, place]
-        parts += [note(str(words)) for words in result.lineage.get("notes") or ()]
+        place = f"<code>{_html.text(str(result.path))}</code>"
+        notes = (note(str(words)) for words in result.lineage.get("notes") or ())
+        parts: list[w.Widget] = [shown, html(place), *notes]
         if self.manager is not None or self._next:
             parts.append(row(button("Convert", self.guard(self._convert))))
         return parts
 
     def _convert(self) -> None:
         """Hand the result on to whoever converts it: a listener, or a panel below."""
+        for act in self._next:
+            act(self.result)
         if self._next:
-            for act in self._next:
-                act(self.result)
             return
         from .convert_panel import ConvertPanel
 

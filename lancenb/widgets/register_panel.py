@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ class RegisterPanel(SideWork):
     def __init__(self, manager: Any, uri: Any = "", name: str = "", *, key: str | None = None):
         self.examined: Examined | None = None
         self._known: Artifact | None = None
-        self._details = Details()
+        self._details, self._resting = Details(), threading.Lock()
         self._loading, self._news_words = False, ""
         self._look = Latest(self._look_up, pause=0.3, failed=self._lost)
         super().__init__(manager, key=key)
@@ -190,17 +191,15 @@ class RegisterPanel(SideWork):
 
     def _say(self) -> None:
         """Let notes and buttons say what would happen."""
-        name, table, known = self._name, self.box.table != "", self._known
-        replace = self.fields["replace"].value
-        words, plain = words_of.name_words(name, known, table=table, replace=replace)
+        table, replace = self.box.table != "", self.fields["replace"].value
+        words, plain = words_of.name_words(self._name, self._known, table=table, replace=replace)
         if not table:
             tell(self._seen, "")
         self._news_words = "" if plain and table else words
         tell(self._news, words, tone="info" if plain else "warn")
         self.primary.description = "Save changes" if self.editing else self.verb
-        self.fields["kind"].disabled = self.editing
-        self.fields["replace"].disabled = self.editing
-        self._verify.disabled = known is None or self._working
+        self.fields["kind"].disabled = self.fields["replace"].disabled = self.editing
+        self._rest()
         self._refresh()
 
     def _changed(self, change: Any = None) -> None:
@@ -271,9 +270,9 @@ class RegisterPanel(SideWork):
 
     # Result --------------------------------------------------------------------------------
 
-    def _busy(self, busy: bool) -> None:
-        super()._busy(busy)
-        self._verify.disabled = busy or self._known is None
+    def _rest(self) -> None:
+        with self._resting:  # or a thread that looked earlier could be the last to say so
+            self._verify.disabled = self._working or self._known is None
 
     def _ended(self, job: Job[Any]) -> None:
         super()._ended(job)

@@ -97,8 +97,7 @@ class RollbackPanel(VersionChoice):
 
     # What can be done now ------------------------------------------------------------------
 
-    def _offer(self) -> None:
-        """Let buttons and notes say what can be done now."""
+    def _say(self) -> None:
         chosen, current, tag = self.timeline.chosen, self.timeline.current, self._tag.value.strip()
         busy = self._working
         ready = chosen is not None and chosen is not current and not busy

@@ -172,6 +172,10 @@ class TableView(Measuring):
         self._lane.do(self._catch_up)
 
     def _catch_up(self) -> None:
+        with self._swap:  # or a wish that was read earlier would come after a filter of Python
+            self._do_as_wished()
+
+    def _do_as_wished(self) -> None:
         """Apply what the front end wants; what is wrong is said beside it, the rows stay."""
         sort, rows, typed = self.sort, self._rows, self.asked
         order = (self._names[sort["column"]], str(sort["way"])) if sort else None

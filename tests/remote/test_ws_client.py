@@ -587,7 +587,9 @@ def test_a_process_ends_without_a_word_when_nothing_was_closed(server):
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert "Error" not in done.stderr
-    assert "Task" not in done.stderr
+    # "Executing <Task ...> took 0.1 seconds" speaks of the machine, not of the end
+    said = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert "Task" not in "\n".join(said)
 
 
 def test_an_interrupt_ends_the_call_on_the_server():

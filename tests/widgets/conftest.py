@@ -35,6 +35,21 @@ class Gate:
         return self.real(*args)
 
 
+class Held:
+    """A lock that opens a gate for who has to wait for it."""
+
+    def __init__(self, lock: Any, gate: threading.Event):
+        self._lock, self._gate = lock, gate
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self._gate.set()
+            assert self._lock.acquire(timeout=60)
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 def make_images(folder: Path, count: int = 24) -> Path:
     """Write ``count`` tiny pictures of three classes, one folder per class."""
     rng = np.random.default_rng(0)

@@ -20,6 +20,7 @@ from lancenb.widgets._panel import Panel
 from lancenb.widgets._side_work import SideWork
 from lancenb.widgets.register_panel import RegisterPanel
 from lancenb.widgets.rollback_panel import RollbackPanel
+from tests.widgets.conftest import Held
 
 pytestmark = pytest.mark.usefixtures("loud")
 
@@ -36,21 +37,6 @@ class Asked(threading.Event):
         """Open the gate, then wait."""
         self._gate.set()
         return super().wait(timeout)
-
-
-class Held:
-    """A lock that opens a gate for who has to wait for it."""
-
-    def __init__(self, lock: Any, gate: threading.Event):
-        self._lock, self._gate = lock, gate
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            self._gate.set()
-            assert self._lock.acquire(timeout=60)
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 class Says(Panel):
@@ -431,6 +417,7 @@ def test_a_tag_goes_to_the_version_shown_while_the_list_is_read_again(
         put(**traits)
 
     monkeypatch.setattr(panel.timeline, "put", slow)
+    monkeypatch.setattr(panel, "_choosing", Held(panel._choosing, go))
     manager.convert(pa.table({"id": [7]}), "mine", mode="append")
     panel.refresh()
     assert began.wait(60)
@@ -446,3 +433,89 @@ def test_no_version_is_no_version_to_tag(tmp_path: Path) -> None:
     panel = chosen(numbers(tmp_path), "")
     with pytest.raises(InvalidArgument, match="no version is chosen"):
         panel._tag_it()
+
+
+def test_a_difference_that_comes_late_is_not_shown_beside_another_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, (began, go) = chosen(numbers(tmp_path), ""), gates()
+    timeline = panel.timeline
+
+    class Slow:
+        """The list, which is looked at for long by who has compared two versions."""
+
+        @property
+        def chosen(self) -> Any:
+            found = timeline.chosen
+            if threading.current_thread() is not threading.main_thread() and not began.is_set():
+                began.set()
+                assert go.wait(60)
+            return found
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(timeline, name)
+
+    monkeypatch.setattr(panel, "_choosing", Held(panel._choosing, go))
+    monkeypatch.setattr(panel, "timeline", Slow())
+    panel.fields["version"].value = "1"
+    assert began.wait(60)
+    panel.fields["version"].value = ""
+    go.set()
+    assert panel.settle()
+    assert (panel.diff, panel._change.value) == (None, "")
+
+
+# Buttons --------------------------------------------------------------------------------------
+
+
+class Slow:
+    """A button that takes its time to be switched off."""
+
+    def __init__(self, button: Any, began: threading.Event, go: threading.Event):
+        vars(self).update(_button=button, _began=began, _go=go)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._button, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "disabled" and value:
+            self._began.set()
+            assert self._go.wait(60)
+        setattr(self._button, name, value)
+
+
+def verify_button(manager: lnb.DataManager) -> tuple[Any, str, str, Any]:
+    panel = RegisterPanel(manager, name="mine", key="")
+    assert panel.settle()
+    return panel, "_verify", "_resting", panel._look.ask
+
+
+def tag_button(manager: lnb.DataManager) -> tuple[Any, str, str, Any]:
+    panel = chosen(manager, "1")
+    return panel, "_put_tag", "_choosing", lambda: setattr(panel._tag, "value", "good")
+
+
+def plan_button(_manager: lnb.DataManager) -> tuple[Any, str, str, Any]:
+    panel = DownloadPanel(key="")
+    return panel, "primary", "_resting", lambda: panel._present(None)
+
+
+@pytest.mark.parametrize("make", [verify_button, tag_button, plan_button])
+def test_a_button_comes_back_though_a_thread_looked_before_the_end(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, button, lock, look = make(numbers(tmp_path))
+    began, go = gates()
+    panel._busy(True)
+    panel.card.put(state="running")
+    monkeypatch.setattr(panel, button, Slow(getattr(panel, button), began, go))
+    monkeypatch.setattr(panel, lock, Held(getattr(panel, lock), go))
+    looking = threading.Thread(target=look)
+    looking.start()
+    assert began.wait(60)
+    panel._busy(False)
+    go.set()
+    looking.join(60)
+    assert not hasattr(panel, "settle") or panel.settle()
+    assert not getattr(panel, button).disabled
+    panel.close()

@@ -17,7 +17,7 @@ import lancenb as lnb
 from lancenb.errors import ColumnNotFound, InvalidArgument, InvalidFilter
 from lancenb.widgets import table_view
 from lancenb.widgets._lane import Lane
-from tests.widgets.conftest import Gate
+from tests.widgets.conftest import Gate, Held
 
 SECRET = "https://me:s3cretPW@host/x"
 
@@ -178,4 +178,22 @@ def test_a_filter_of_python_keeps_an_order_that_is_being_made(
     assert view.settle(60)
     assert (view.where, view.sort) == ("a < 5", DESC)
     assert view.rows()["a"].to_pylist() == [4, 3, 2, 1, 0]
+    view.close()
+
+
+def test_a_filter_of_python_is_not_undone_by_a_wish_of_before(
+    numbers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, gate = lnb.TableView(numbers), Gate(table_view.written)
+    applied: list[str] = []
+    view.observe(lambda change: applied.append(change.new), "where")
+    monkeypatch.setattr(table_view, "written", gate)
+    monkeypatch.setattr(view, "_swap", Held(view._swap, gate.go))
+    view.set_state({"asked": "a < 5"})
+    assert gate.began.wait(60)
+    view.filter("a >= 10")
+    gate.go.set()
+    assert view.settle(60)
+    assert applied == ["a < 5", "a >= 10"]
+    assert (view.where, view.rows().num_rows) == ("a >= 10", 10)
     view.close()
