@@ -17,6 +17,7 @@ lancedb = pytest.importorskip("lancedb")
 from lancenb import DataManager  # noqa: E402
 from lancenb.errors import ArtifactNotFound, StoreError  # noqa: E402
 from tests.remote.namespace_parts import READ, WRITE, Served, ipc, serving  # noqa: E402
+from tests.scale._cluster import cluster  # noqa: E402
 
 POINTS = pa.table(
     {
@@ -321,13 +322,11 @@ def test_a_name_that_cannot_be_given_back_does_not_keep_the_others(
 
 @pytest.mark.slow
 def test_lance_ray_reads_and_writes_by_name(served: Served):
-    ray = pytest.importorskip("ray")
     lance_ray = pytest.importorskip("lance_ray", reason="pip install lance-ray")
     served.manager.convert(POINTS, "points")
     known = {"uri": served.uri, "header.Authorization": f"Bearer {WRITE}"}
     by_name = {"namespace_impl": "rest", "namespace_properties": known}
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
-    try:
+    with cluster() as ray:
         rows = lance_ray.read_lance(
             table_id=["points"], columns=["id"], filter="id > 1", **by_name
         ).take_all()
@@ -339,5 +338,3 @@ def test_lance_ray_reads_and_writes_by_name(served: Served):
             lance_ray.read_lance(
                 table_id=["points"], namespace_impl="rest", namespace_properties=known
             ).take_all()
-    finally:
-        ray.shutdown()

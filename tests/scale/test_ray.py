@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -28,6 +25,7 @@ from lancenb.errors import (
 from lancenb.progress import CancelToken
 from lancenb.scale import add_column, convert, from_ray, to_ray
 from tests.data.tables import pattern, png
+from tests.scale._cluster import cluster
 
 ray = pytest.importorskip("ray", reason="ray is not installed (pip install 'lancenb[ray]')")
 pytest.importorskip("lance_ray", reason="lance-ray is not installed (pip install 'lancenb[ray]')")
@@ -36,40 +34,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster():
-    """Two workers here, or the cluster that RAY_ADDRESS names.
-
-    Ray gives its own agents 15 seconds to come up, so a busy machine tries again; one that is too
-    busy for Ray itself runs no test here.
-    """
+def two_workers():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LANCE_LOG", "error")
-        before = set(psutil.Process().children())
-        for left in (2, 1, 0):
-            try:
-                _start()
-                break
-            except Exception as error:
-                ray.shutdown()
-                _end(set(psutil.Process().children()) - before)  # what Ray itself leaves running
-                if not left:
-                    pytest.skip(f"Ray's own processes did not start here: {error!r:.200}")
-        logging.getLogger("ray.data").setLevel(logging.WARNING)
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        yield ray
-        ray.shutdown()
-    assert not ray.is_initialized()
-
-
-def _end(processes):
-    for process in processes:
-        process.kill()
-    psutil.wait_procs(processes, 30)
-
-
-def _start():
-    here = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": 2, "include_dashboard": False}
-    ray.init(logging_level="warning", log_to_driver=False, **here)
+        with cluster() as ray:
+            yield ray
 
 
 @pytest.fixture

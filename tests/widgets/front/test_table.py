@@ -103,10 +103,10 @@ def test_no_barriers_and_nothing_runs(table: Callable[..., Table], theme: str, w
     shown = table(things(), theme, width)
     shown.sees("Figures from all 1,000 rows")
     shown.sees("7 distinct")
+    shown.until(lambda: "\\u202e" in shown.page.locator(".lnb-tv-body").inner_text())
     assert shown.mounted.axe() == []
     assert shown.page.evaluate("window.hacked") is None
     assert "\u202e" not in shown.page.inner_text("body")
-    assert "\\u202e" in shown.page.locator(".lnb-tv-body").inner_text()
     assert shown.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert shown.grid.get_attribute("aria-rowcount") == "1001"
 
