@@ -30,11 +30,13 @@ class Page:
         name: the artefact.
         bench: the workbench that shows it.
         contents: widgets by title of the tab, as far as they were looked at.
+        edition: grows whenever what is shown goes out of date.
     """
 
     def __init__(self, name: str, bench: Workbench):
         self.name, self.bench = name, bench
         self.contents: dict[str, w.Widget] = {}
+        self.edition = 0
         self._outdated: set[str] = set()
 
     @property
@@ -48,15 +50,19 @@ class Page:
             return True
         return title in self._outdated and not _runs(self.contents[title])
 
-    def put(self, title: str, content: w.Widget) -> w.Widget | None:
-        """Keep the content of a tab; return what was there."""
-        self._outdated.discard(title)
+    def put(self, title: str, content: w.Widget, edition: int) -> w.Widget | None:
+        """Keep the content of a tab, built from what held at ``edition``; return what was there."""
+        if edition == self.edition:
+            self._outdated.discard(title)
+        else:
+            self._outdated.add(title)
         old = self.contents.get(title)
         self.contents[title] = content
         return old
 
     def outdate(self, except_for: str = "") -> None:
-        """What was built is shown again only after it was built anew."""
+        """What was built, or is just being built, is shown again only after it was built anew."""
+        self.edition += 1
         self._outdated |= {title for title in self.contents if title != except_for}
 
     def changed(self, title: str) -> None:

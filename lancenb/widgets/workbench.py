@@ -142,7 +142,8 @@ class Workbench(Shown, w.Box):
         self.catalogue.refresh()
         page = self._page
         if page is not None:
-            page.outdate()
+            with self._guard:
+                page.outdate()
             self._latest.ask()
 
     def close(self) -> None:
@@ -206,7 +207,7 @@ class Workbench(Shown, w.Box):
         page, title = self._page, self.tab
         if page is None or self._closed:
             return
-        old = artefact = None
+        old, artefact, edition = None, None, page.edition
         try:
             artefact = self.manager.get(page.name)
             self._header.value = headline(artefact)
@@ -221,7 +222,7 @@ class Workbench(Shown, w.Box):
             if self._closed or page is not self._page:
                 old = made
             else:
-                old = page.put(title, made)
+                old = page.put(title, made, edition)
                 self._hold(page)
         if old is not None:
             _cells.close_tree(old)

@@ -9,10 +9,10 @@ import pytest
 
 import lancenb as lnb
 from lancenb.errors import InvalidArgument
-from lancenb.widgets import Workbench
+from lancenb.widgets import Workbench, workbench
 from lancenb.widgets._artefact_tabs import TABS
 from lancenb.widgets._catalogue_list import Catalogue
-from tests.widgets.conftest import left_threads
+from tests.widgets.conftest import Gate, left_threads
 
 
 @pytest.fixture
@@ -154,6 +154,17 @@ def test_rollback_brings_the_other_tabs_up_to_date(bench, dm):
     assert bench.content is panel, "its result stays where it is"
     assert bench.select("net", "Preview").wait().content is not before
     assert before.comm is None
+
+
+def test_a_tab_that_is_built_while_a_version_comes_is_built_again(bench, dm, monkeypatch):
+    gate, real = Gate(lambda made: made), workbench.build
+    monkeypatch.setattr(workbench, "build", lambda *args: gate(real(*args)))
+    bench.select("net", "Preview")
+    assert gate.began.wait(60)
+    dm.rollback("net", 1)
+    bench.changed("net", "Versions")
+    gate.go.set()
+    assert bench.wait().content.chips == ["weights", "version 3"]
 
 
 def test_diff_of_two_versions(bench, dm):
