@@ -24,6 +24,7 @@ class Measuring(TableWire):
 
     source: Any
     _names: list[str]
+    _figures: Figures
 
     def measure(self, whole: bool = True) -> Job[Any]:
         """Measure the columns shown, over all rows or the first ones, in the background.
@@ -36,6 +37,20 @@ class Measuring(TableWire):
 
     def _start_measuring(self) -> None:
         self._lane, self._figures = Lane("table"), Figures(self._tell_figures)
+
+    def _answer_rows(self, offset: int, limit: int, columns: list[int], epoch: int) -> Any:
+        if epoch == self.epoch and self._figures.job is None and self._rows.count:
+            self._measure_first(None)
+        return super()._answer_rows(offset, limit, columns, epoch)
+
+    def _answer_measure(self, whole: bool = False) -> dict[str, Any]:
+        self.measure(whole)
+        return {}
+
+    def _answer_cancel(self) -> dict[str, Any]:
+        if self._figures.job is not None:
+            self._figures.job.cancel()
+        return {}
 
     def _measure_first(self, job: Job[Any] | None) -> None:
         """Measure the first rows, unless somebody has started another job since ``job``."""

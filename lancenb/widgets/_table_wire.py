@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import traitlets as t
 
 from lancenb.errors import InvalidArgument
 
 from ._assets import css, esm
-from ._figures import Figures
 from ._format import count
 from ._from_page import FromPage, masked
 from ._lane import Lane
 from ._table_page import page, readable
 from ._table_rows import Rows
 from ._table_values import Value
-
-if TYPE_CHECKING:
-    from lancenb.progress import Job
 
 _PARTS = ("audio", "table_cells", "table_head", "table_detail", "table_bar", "table_keys", "table")
 #: Rows answered in one go.
@@ -56,16 +52,7 @@ class TableWire(FromPage):
 
     _rows: Rows
     _lane: Lane
-    _figures: Figures
     _seen: tuple[tuple[int, int, int], Value] | None = None
-
-    def measure(self, whole: bool = True) -> Job[Any]:
-        """Measure the columns shown in the background."""
-        raise NotImplementedError
-
-    def _measure_first(self, job: Job[Any] | None) -> None:
-        """Measure the first rows, unless somebody has started another job since ``job``."""
-        raise NotImplementedError
 
     @t.validate("shown")
     def _there(self, proposal: Mapping[str, Any]) -> list[int]:
@@ -102,8 +89,6 @@ class TableWire(FromPage):
         rows = self._rows
         if epoch != self.epoch:
             return {}
-        if self._figures.job is None and rows.count:
-            self._measure_first(None)
         return page(rows, [self.columns[p] for p in columns], offset, min(limit, _PAGE))
 
     def _answer_value(self, row: int, column: int, epoch: int, start: int = 0) -> Any:
@@ -115,15 +100,6 @@ class TableWire(FromPage):
         return {}, [clip.data[start : start + 512_000]] if clip is not None else []
 
     def _answer_nothing(self) -> dict[str, Any]:
-        return {}
-
-    def _answer_measure(self, whole: bool = False) -> dict[str, Any]:
-        self.measure(whole)
-        return {}
-
-    def _answer_cancel(self) -> dict[str, Any]:
-        if self._figures.job is not None:
-            self._figures.job.cancel()
         return {}
 
     def _value(self, row: int, column: int, epoch: int) -> Value:
