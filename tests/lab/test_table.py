@@ -75,6 +75,8 @@ def test_a_table_in_lab(lab: Callable[..., Lab]) -> None:
     assert notebook.barriers() == []
     notebook.theme("dark")
     notebook.size(760)
+    text = page.locator(".lnb-tv-text")
+    assert text.evaluate("text => getComputedStyle(text).wordBreak") == "normal"  # whole words
     notebook.shot("table-dark-760", cell=1)
     page.keyboard.press("End")
     page.locator(".lnb-au-wave svg").wait_for()
