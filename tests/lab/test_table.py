@@ -41,6 +41,7 @@ LOWEST = """
 from lancenb.widgets._table_cells import cells
 print(cells(view.rows(1)["score"])[0])
 """
+SCHEME = "sound => getComputedStyle(sound).colorScheme"
 SHOW = "view = lnb.TableView(dm['notes'])\nview"
 
 
@@ -81,6 +82,9 @@ def test_a_table_in_lab(lab: Callable[..., Lab]) -> None:
     page.keyboard.press("End")
     page.locator(".lnb-au-wave svg").wait_for()
     page.wait_for_function("document.querySelector('audio').duration > 0.9")
+    for theme in ("light", "dark"):  # the player is the browser's own, and follows
+        notebook.theme(theme)
+        assert page.locator("audio").evaluate(SCHEME) == theme
     assert notebook.barriers() == []
     notebook.shot("table-audio-dark-760", cell=1)
 

@@ -38,9 +38,6 @@ function audioPlayer(ask, signal) {
     sound.hidden = Boolean(clip.problem);
     sound.setAttribute("aria-label", clip.title);
     if (clip.problem) { say(state, ""); return; }
-    // The browser draws its own controls: tell it which way the theme goes.
-    const ink = getComputedStyle(box).color.match(/[\d.]+/g) ?? [0];
-    sound.style.colorScheme = Number(ink[0]) > 128 ? "dark" : "light";
     const parts = [];
     let got = 0;
     try {
