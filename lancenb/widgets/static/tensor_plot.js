@@ -31,7 +31,7 @@ function paintCells(canvas, cells, [tall, wide], { low, high, signed }) {
 
 function paintBar(canvas, { low, high, signed }) {
   const cells = Float32Array.from({ length: 256 }, (_, i) => low + ((high - low) * i) / 255);
-  paintCells(canvas, cells, [1, 256], { low, high: high === low ? low + 1 : high, signed });
+  paintCells(canvas, cells, [1, 256], { low, high, signed });
 }
 
 // Room for a picture of this shape: values stay square unless it would become a thread.
@@ -102,7 +102,7 @@ function heatMap() {
     frame.style.aspectRatio = `${Math.round(width)} / ${Math.round(height)}`;
     canvas.setAttribute("aria-label", `${title || "values"}, ${all.size[0]} by ${all.size[1]}, from ${short(ends.low)} to ${short(ends.high)}; arrow keys tell values`);
     say(low, `${map.signed ? "≤ " : ""}${short(ends.low)}`);
-    say(high, `≥ ${short(ends.high)}`);
+    say(high, ends.high > ends.low ? `≥ ${short(ends.high)}` : "");
     leave();
   };
   return { box, draw };

@@ -245,6 +245,17 @@ def test_kernels_lie_in_rows_and_values_are_square(mount: Callable[..., Any], ur
     assert canvas.evaluate("c => [c.width, c.height]") == [12, 4]
 
 
+FIRST = "c => [...c.getContext('2d').getImageData(0, 0, 1, 1).data]"
+
+
+def test_equal_values_and_their_scale_have_one_colour(mount: Callable[..., Any], uri: str) -> None:
+    shown = mount(TensorBrowser(uri, version=2, selected="head.weight"), width=866)
+    settle(shown)
+    cells, bar = (shown.page.locator(f".lnb-tp-{name}").first for name in ("heat", "bar"))
+    assert cells.evaluate(FIRST) == bar.evaluate(FIRST)
+    assert shown.page.locator(".lnb-tp-scale").first.inner_text().split() == ["1"]
+
+
 def test_packed_types_are_listed_and_the_reason_is_plain(
     mount: Callable[..., Any], tmp_path: Path
 ) -> None:
